@@ -1,0 +1,92 @@
+"""What all tests share: temporary databases, and tests left out where a server they need does not answer."""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import services
+
+_left_out = pytest.StashKey[set[str]]()
+
+
+@pytest.fixture(scope="module", params=services.DATABASES)
+def database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[services.TemporaryDatabase]:
+    """An empty database for the tests of one module, on SQLite, PostgreSQL and MariaDB in turn."""
+    with services.temporary_database(request.param, tmp_path_factory.mktemp("database")) as temporary:
+        yield temporary
+
+
+@pytest.fixture(scope="module")
+def sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[services.TemporaryDatabase]:
+    """An empty SQLite file for the tests of one module."""
+    with services.temporary_database("sqlite", tmp_path_factory.mktemp("database")) as temporary:
+        yield temporary
+
+
+@pytest.fixture(scope="module")
+def postgresql_database() -> Iterator[services.TemporaryDatabase]:
+    """An empty PostgreSQL database for the tests of one module, which carry ``pytest.mark.service("postgresql")``."""
+    with services.temporary_database("postgresql", Path()) as temporary:
+        yield temporary
+
+
+@pytest.fixture(scope="module")
+def mariadb_database() -> Iterator[services.TemporaryDatabase]:
+    """An empty MariaDB database for the tests of one module, which carry ``pytest.mark.service("mariadb")``."""
+    with services.temporary_database("mariadb", Path()) as temporary:
+        yield temporary
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    """The URL of an empty Redis database, for a test that carries ``pytest.mark.service("redis")``."""
+    with services.empty_redis() as url:
+        yield url
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "service(name): needs postgresql, mariadb or redis to answer")
+    config.stash[_left_out] = set()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselects the tests of services that do not answer; with DBPROFILE_TEST_SERVICES=required refuses to go on."""
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
+    for item in items:
+        reasons = {services.absence(mark.args[0]) for mark in item.iter_markers("service")} - {""}
+        config.stash[_left_out].update(reasons)
+        (dropped if reasons else kept).append(item)
+    if not dropped:
+        return
+    if services.required():
+        raise pytest.UsageError(
+            *sorted(config.stash[_left_out]), "DBPROFILE_TEST_SERVICES=required asks for all of them."
+        )
+    config.hook.pytest_deselected(items=dropped)
+    items[:] = kept
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """Under xdist a worker hands what it left out to the run that prints the summary."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = sorted(session.config.stash[_left_out])
+    return (yield)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Takes over what an xdist worker left out."""
+    config, output = getattr(node, "config", None), getattr(node, "workeroutput", {})
+    if isinstance(config, pytest.Config):
+        config.stash[_left_out].update(output.get("left_out", ()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says in one line what was left out."""
+    if left_out := sorted(config.stash[_left_out]):
+        terminalreporter.write_line(f"Left out, for want of a server: {'; '.join(left_out)}", yellow=True)
