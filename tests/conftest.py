@@ -52,20 +52,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_left_out] = set()
 
 
+def _reasons(config: pytest.Config) -> set[str]:
+    return config.stash[_left_out]
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselects the tests of services that do not answer; with DBPROFILE_TEST_SERVICES=required refuses to go on."""
     kept: list[pytest.Item] = []
     dropped: list[pytest.Item] = []
     for item in items:
         reasons = {services.absence(mark.args[0]) for mark in item.iter_markers("service")} - {""}
-        config.stash[_left_out].update(reasons)
+        _reasons(config).update(reasons)
         (dropped if reasons else kept).append(item)
     if not dropped:
         return
     if services.required():
-        raise pytest.UsageError(
-            *sorted(config.stash[_left_out]), "DBPROFILE_TEST_SERVICES=required asks for all of them."
-        )
+        raise pytest.UsageError(*sorted(_reasons(config)), "DBPROFILE_TEST_SERVICES=required asks for all of them.")
     config.hook.pytest_deselected(items=dropped)
     items[:] = kept
 
@@ -74,7 +76,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
     """Under xdist a worker hands what it left out to the run that prints the summary."""
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["left_out"] = sorted(session.config.stash[_left_out])
+        session.config.workeroutput["left_out"] = sorted(_reasons(session.config))
     return (yield)
 
 
@@ -83,10 +85,10 @@ def pytest_testnodedown(node: object) -> None:
     """Takes over what an xdist worker left out."""
     config, output = getattr(node, "config", None), getattr(node, "workeroutput", {})
     if isinstance(config, pytest.Config):
-        config.stash[_left_out].update(output.get("left_out", ()))
+        _reasons(config).update(output.get("left_out", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Says in one line what was left out."""
-    if left_out := sorted(config.stash[_left_out]):
+    if left_out := sorted(_reasons(config)):
         terminalreporter.write_line(f"Left out, for want of a server: {'; '.join(left_out)}", yellow=True)
