@@ -11,6 +11,7 @@ import redis
 import sqlalchemy
 
 from tests import services
+from tests.tree import REPOSITORY
 
 ASK_DJANGO = """
 import json, sys
@@ -77,7 +78,7 @@ def test_redis_hands_out_an_empty_database(redis_url: str) -> None:
 
 
 def _run(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(Path(services.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": path} | environment
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 

@@ -1,0 +1,1 @@
+"""The code blocks of the README and the documentation are run."""
