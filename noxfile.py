@@ -1,0 +1,119 @@
+"""The matrix of versions, and the checks that need an environment of their own: ``nox -l`` lists them."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = True
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["tests", "wheel", "imports"]
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+MATRIX = {
+    # The oldest versions that are supported, all in one cell.
+    "3.11": ("django~=5.2.0", "sqlalchemy==2.0.31", "pytest<9"),
+    "3.12": ("django~=6.0.0", "sqlalchemy~=2.1.0"),
+    "3.13": ("django~=6.1.0", "sqlalchemy~=2.1.0"),
+}
+"""What is tested together: by Python version, the libraries pinned in that cell."""
+
+WITHOUT_SOURCES = (
+    "benchmarks",
+    "docs",
+    "examples",
+    "tests",
+    "CONTRIBUTING.md",
+    "README.md",
+    "mkdocs.yml",
+    "pyproject.toml",
+)
+"""What a run against the built wheel needs of the repository: everything but the packages themselves."""
+
+
+def _group(name: str) -> list[str]:
+    return list(nox.project.dependency_groups(PYPROJECT, name))
+
+
+def _build(session: nox.Session) -> str:
+    """Builds the wheel and returns its path."""
+    folder = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.install("hatchling")
+    session.run("hatchling", "build", "-t", "wheel", "-d", str(folder), silent=True)
+    (wheel,) = folder.glob("*.whl")
+    return str(wheel)
+
+
+@nox.session(python=list(MATRIX))
+def tests(session: nox.Session) -> None:
+    """The test suite, on the versions of one cell of the matrix."""
+    assert isinstance(session.python, str)
+    session.install("-e", ".[all]", *_group("test"), *MATRIX[session.python])
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(python="3.12", reuse_venv=False)
+def wheel(session: nox.Session) -> None:
+    """The test suite against the built wheel, with the source folders out of the way."""
+    session.install(f"dbprofile[all] @ file://{_build(session)}", *_group("test"))
+    with tempfile.TemporaryDirectory() as name:
+        for part in WITHOUT_SOURCES:
+            source, copy = ROOT / part, Path(name) / part
+            if source.is_dir():
+                shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+            elif source.exists():
+                shutil.copy(source, copy)
+        session.chdir(name)
+        where = session.run("python", "-c", "import dbprofile; print(dbprofile.__file__)", silent=True)
+        if "site-packages" not in str(where):
+            session.error(f"dbprofile was imported from {where}: not from the wheel")
+        session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(python=list(MATRIX), reuse_venv=False)
+def imports(session: nox.Session) -> None:
+    """Every module of the core imports where nothing but its own dependencies is installed."""
+    session.install(f"dbprofile @ file://{_build(session)}")
+    session.run("python", "-W", "error", "-c", IMPORT_THE_CORE)
+    session.run("dbprofile", "--version")
+
+
+IMPORT_THE_CORE = """
+import importlib, pkgutil
+import dbprofile
+
+optional = ("dbprofile.web", "dbprofile.output.renderers.html", "dbprofile.__main__")
+names = [module.name for module in pkgutil.walk_packages(dbprofile.__path__, "dbprofile.")]
+names = [name for name in names if not name.startswith(optional)]
+for name in names:
+    importlib.import_module(name)
+print(len(names), "modules of the core import without any framework")
+"""
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and format."""
+    session.install(*_group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy strict over everything."""
+    session.install("-e", ".[all]", *_group("types"))
+    session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation site, strictly."""
+    session.install(*_group("docs"))
+    session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
