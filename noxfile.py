@@ -2,6 +2,8 @@
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nox
@@ -40,14 +42,15 @@ def _group(name: str) -> list[str]:
     return list(nox.project.dependency_groups(PYPROJECT, name))
 
 
-def _build(session: nox.Session) -> str:
-    """Builds the wheel and returns its path."""
-    folder = Path(session.create_tmp()) / "dist"
-    shutil.rmtree(folder, ignore_errors=True)
-    session.install("hatchling")
-    session.run("hatchling", "build", "-t", "wheel", "-d", str(folder), silent=True)
-    (wheel,) = folder.glob("*.whl")
-    return str(wheel)
+@contextmanager
+def _built(session: nox.Session) -> Iterator[str]:
+    """Builds the wheel; yields the requirement that installs it."""
+    # Not the session's own folder: that lies in the repository, whose settings would then reach the tests' temporary folders.
+    with tempfile.TemporaryDirectory() as folder:
+        session.install("hatchling")
+        session.run("hatchling", "build", "-t", "wheel", "-d", folder, silent=True)
+        (wheel,) = Path(folder).glob("*.whl")
+        yield wheel.as_uri()
 
 
 @nox.session(python=list(MATRIX))
@@ -61,7 +64,8 @@ def tests(session: nox.Session) -> None:
 @nox.session(python="3.12", reuse_venv=False)
 def wheel(session: nox.Session) -> None:
     """The test suite against the built wheel, with the source folders out of the way."""
-    session.install(f"dbprofile[all] @ file://{_build(session)}", *_group("test"))
+    with _built(session) as uri:
+        session.install(f"dbprofile[all] @ {uri}", *_group("test"))
     with tempfile.TemporaryDirectory() as name:
         for part in WITHOUT_SOURCES:
             source, copy = ROOT / part, Path(name) / part
@@ -79,7 +83,8 @@ def wheel(session: nox.Session) -> None:
 @nox.session(python=list(MATRIX), reuse_venv=False)
 def imports(session: nox.Session) -> None:
     """Every module of the core imports where nothing but its own dependencies is installed."""
-    session.install(f"dbprofile @ file://{_build(session)}")
+    with _built(session) as uri:
+        session.install(f"dbprofile @ {uri}")
     session.run("python", "-W", "error", "-c", IMPORT_THE_CORE)
     session.run("dbprofile", "--version")
 

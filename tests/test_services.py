@@ -85,6 +85,7 @@ def _run(command: list[str], folder: Path, **environment: str) -> subprocess.Com
 
 def _run_suite(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     (folder / "test_suite.py").write_text(SUITE)
+    (folder / "pytest.ini").write_text("[pytest]\n")  # no settings from a folder above
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_suite.py"]
     return _run(command, folder, DBPROFILE_TEST_MARIADB="mysql://root@127.0.0.1:9", **environment)
 
