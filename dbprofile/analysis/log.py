@@ -1,0 +1,57 @@
+"""Log: the writes and failures of a profile, sorted once and asked "what happened between?"."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+
+from dbprofile.capture.query import Query
+
+__all__ = ["Log"]
+
+_ANY = ""
+
+
+class Log:
+    """Writes by table and failures, of the whole profile: a write of any unit changes what a query answers."""
+
+    def __init__(self, queries: Iterable[Query]) -> None:
+        self._writes: dict[str, list[int]] = {}
+        self._failures: list[int] = []
+        self._starts: list[int] = []
+        for query in sorted(queries, key=lambda query: query.started):
+            self._starts.append(query.started)
+            if query.error is not None:
+                self._failures.append(query.started)
+            statement = query.statement
+            written = statement.written or (() if statement.tables or not _writes(query) else (_ANY,))
+            for table in written:
+                self._writes.setdefault(_last_part(table), []).append(query.started)
+
+    def written_between(self, tables: Iterable[str], start: int, end: int) -> bool:
+        """Whether one of the tables was written after ``start`` and before ``end`` (``perf_counter_ns``).
+
+        A write whose tables are unknown counts for all, and a read whose tables are unknown is changed by any write.
+        """
+        names = {_last_part(table) for table in tables}
+        candidates = self._writes if not names else {name: at for name, at in self._writes.items() if name in names | {_ANY}}
+        return any(_any_between(at, start, end) for at in candidates.values())
+
+    def failed_between(self, start: int, end: int) -> bool:
+        """Whether a statement failed after ``start`` and before ``end``."""
+        return _any_between(self._failures, start, end)
+
+    def anything_between(self, start: int, end: int) -> bool:
+        """Whether any statement began after ``start`` and before ``end``."""
+        return _any_between(self._starts, start, end)
+
+
+def _any_between(moments: list[int], start: int, end: int) -> bool:
+    return bisect_right(moments, start) < bisect_left(moments, end)
+
+
+def _last_part(table: str) -> str:
+    return table.rpartition(".")[2]
+
+
+def _writes(query: Query) -> bool:
+    why = query.provenance
+    return (why is not None and why.role == "write") or query.statement.verb in {"CALL", "EXEC", "EXECUTE", "DO"}

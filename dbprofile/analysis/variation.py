@@ -1,0 +1,102 @@
+"""What differs between the members of a group: parameter sets, and which values vary in which role."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dbprofile.capture.provenance import Token
+from dbprofile.sql.statement import measure
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Sequence
+
+    from dbprofile.capture.query import Digest, Query
+    from dbprofile.sql.statement import Measure, Value
+
+__all__ = ["Varying", "distinct_parents", "measured", "parameter_set", "varying"]
+
+
+def measured(query: Query) -> Measure:
+    """What the inside of a query's text says: its lists, limits, and the role of each value."""
+    return measure(query.sql, query.database.dialect, query.database.paramstyle)
+
+
+def parameter_set(query: Query) -> Hashable:
+    """The literals in the order of the text, and the digest. A set that could not be hashed equals no other."""
+    if query.parameters is None:
+        return object()
+    literals = tuple(value.hash for value in measured(query).values if value.hash is not None)
+    return (literals, query.parameters)
+
+
+@dataclass(frozen=True)
+class Varying:
+    """One value of the statement that is not the same in all members."""
+
+    role: str
+    """``equal``, ``lower bound``, ``upper bound``, ``in``, ``limit``, ``offset`` or ``other``."""
+    column: str
+    hashes: tuple[int | None, ...]
+    """Of each member; ``None`` where it is not known. Hashes of small integers are the integers: their order is visible."""
+
+
+def varying(members: Sequence[Query]) -> tuple[Varying, ...]:
+    """The values that differ between the members, by their place in the statement.
+
+    Members whose texts hold different numbers of values (lists of different lengths) are compared by role and column.
+    """
+    rows = [[(value, _hash(value, query.parameters)) for value in measured(query).values] for query in members]
+    if len({len(row) for row in rows}) == 1:
+        columns = zip(*rows, strict=True)
+        found = [
+            Varying(column[0][0].role, column[0][0].column, tuple(hashed for _, hashed in column)) for column in columns
+        ]
+    else:
+        found = _by_column(rows)
+    return tuple(value for value in found if len({hashed for hashed in value.hashes if hashed is not None}) > 1)
+
+
+def _by_column(rows: list[list[tuple[Value, int | None]]]) -> list[Varying]:
+    merged: dict[tuple[str, str], list[int | None]] = defaultdict(list)
+    for row in rows:
+        parts: dict[tuple[str, str], list[int | None]] = defaultdict(list)
+        for value, hashed in row:
+            parts[value.role, value.column].append(hashed)
+        for key, hashes in parts.items():
+            merged[key].append(hash(tuple(hashes)))
+    return [Varying(role, column, tuple(hashes)) for (role, column), hashes in merged.items()]
+
+
+def _hash(value: Value, parameters: Digest | None) -> int | None:
+    if value.hash is not None:
+        return value.hash
+    if parameters is None or value.position is None:
+        return None
+    if isinstance(value.position, str):
+        ends = parameters.head + parameters.tail
+        return ends[parameters.names.index(value.position)] if value.position in parameters.names else None
+    if value.position < len(parameters.head):
+        return parameters.head[value.position]
+    from_end = value.position - parameters.count + len(parameters.tail)
+    return parameters.tail[from_end] if 0 <= from_end < len(parameters.tail) else None
+
+
+def distinct_parents(members: Iterable[Query]) -> int:
+    """How many parents asked: objects within one execution, rows across executions with equal text and parameters."""
+    alone: set[Hashable] = set()
+    executions: dict[object, dict[int, set[Token]]] = {}
+    for query in members:
+        why = query.provenance
+        parent = why.parent if why is not None else None
+        if isinstance(parent, Token) and parent.batch is not None and parent.batch.digest is not None:
+            batch = parent.batch
+            executions.setdefault((id(batch.lineage), batch.digest), {}).setdefault(batch.number, set()).add(parent)
+        else:
+            alone.add(parent if parent is not None else parameter_set(query))
+    count = len(alone)
+    for batches in executions.values():
+        rows = {token.key for tokens in batches.values() for token in tokens}
+        count += max(len(rows), *map(len, batches.values()))
+    return count

@@ -1,0 +1,1 @@
+"""Statements to a Profile: the hot path. Standard library only."""

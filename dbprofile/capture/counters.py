@@ -1,0 +1,112 @@
+"""Counter: what is kept of statements beyond the detail limit, summed by text; and which statements count at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dbprofile.sql.statement import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from dbprofile.capture.database import Database
+    from dbprofile.capture.query import Digest, Query
+
+__all__ = ["COUNTER_LIMIT", "Counter", "Counters", "counting_class", "is_transaction_control"]
+
+#: Texts that a scope keeps a counter of its own for; all others share one.
+COUNTER_LIMIT: Final = 1_000
+#: Distinct parameter sets that a counter tells apart.
+DIGEST_LIMIT: Final = 32
+
+_CONTROL: Final = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"})
+_CONTROL_VERBS: Final = _CONTROL - {"START", "END", "ABORT"}
+#: Infrastructure that is recorded and listed, but not counted.
+_UNCOUNTED: Final = frozenset({"connect", "schema", "cachefill"})
+
+
+class Counter:
+    """Sums over the executions of one text on one database within one unit of work."""
+
+    __slots__ = (
+        "count", "database", "digests", "errors", "fetch_seconds", "first_started", "last_started", "longest", "rows", "seconds",
+        "sql", "unit",
+    )  # fmt: skip
+
+    def __init__(self, sql: str, database: Database | None, unit: Hashable = None) -> None:
+        self.sql = sql
+        self.database = database
+        self.unit = unit
+        self.count = 0
+        self.seconds = 0.0
+        self.fetch_seconds = 0.0
+        self.longest = 0.0
+        self.rows = 0
+        self.errors = 0
+        self.first_started = 0
+        self.last_started = 0
+        self.digests: set[int] | None = None
+
+    def add(self, started: int, seconds: float, parameters: Digest | None, *, failed: bool) -> None:
+        """Count one execution."""
+        self.count += 1
+        self.seconds += seconds
+        self.longest = max(self.longest, seconds)
+        self.errors += failed
+        self.first_started = self.first_started or started
+        self.last_started = started
+        if parameters is not None:
+            if self.digests is None:
+                self.digests = set()
+            if len(self.digests) < DIGEST_LIMIT:
+                self.digests.add(parameters.hash)
+
+    def fetched(self, seconds: float, rows: int) -> None:
+        """Add one fetch."""
+        self.fetch_seconds += seconds
+        self.rows += rows
+
+    @property
+    def statement(self) -> Statement:
+        """The shape of the SQL."""
+        if self.database is None:
+            return Statement.of(self.sql)
+        return Statement.of(self.sql, self.database.dialect, self.database.paramstyle)
+
+    def __repr__(self) -> str:
+        return f"Counter({self.statement.text[:80]!r}, {self.count}x)"
+
+
+class Counters(dict[tuple[str, str], Counter]):
+    """The counters of one lane by text and database; beyond a thousand texts one counter, ``other``, takes the rest."""
+
+    def of(self, query: Query) -> Counter:
+        """The counter that a query belongs to."""
+        key = (query.sql, query.database.name)
+        found = self.get(key)
+        if found is None:
+            if len(self) >= COUNTER_LIMIT:
+                key = ("", "")
+                found = self.get(key)
+            if found is None:
+                database = query.database if key[0] else None
+                found = self[key] = Counter(key[0], database, query.unit)
+        return found
+
+
+def is_transaction_control(sql: str) -> bool:
+    """Whether a text begins, ends or marks a transaction; told from its first word, without scanning the rest."""
+    start = sql[:64].lstrip()
+    word = start.split(None, 1)[0].rstrip(";").upper() if start else ""
+    if word.isalpha():
+        # `END` and `START` begin other statements in some dialects, but none that a web application sends.
+        return word in _CONTROL
+    return Statement.of(sql).verb in _CONTROL_VERBS
+
+
+def counting_class(query: Query) -> str:
+    """The class a query is counted in: ``app`` counts; ``tx``, ``schema``, ``connect`` and ``cachefill`` are listed only."""
+    why = query.provenance
+    if why is not None and why.infrastructure in _UNCOUNTED:
+        return why.infrastructure
+    return "tx" if is_transaction_control(query.sql) else "app"

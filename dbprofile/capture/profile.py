@@ -1,0 +1,120 @@
+"""Profile: what one scope did, once it is over. Plain data, made by hand in a test."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+
+from dbprofile.capture.counters import Counter, counting_class, is_transaction_control
+from dbprofile.capture.query import Query
+
+__all__ = ["Profile", "database_seconds"]
+
+_NOTHING: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """What happened in one unit of work.
+
+    Times are seconds; ``started`` is seconds since the epoch. ``queries`` are in the order in which they began.
+    """
+
+    kind: str
+    """``request``, ``background``, ``message``, ``task``, ``command``, ``block`` or ``test``."""
+    name: str
+    """What it is called: ``GET /orders/``, a task, a test."""
+    number: int = 0
+    """The ``#42`` by which people refer to it; taken when the scope opened."""
+    parent: int | None = None
+    """Number of the scope it belongs to: the request of a background task."""
+    labels: Mapping[str, object] = field(default_factory=dict)
+    """What the adapter knows of it: ``http.request.method``, ``http.route``, ``http.response.status_code`` …"""
+    started: float = 0.0
+    seconds: float = 0.0
+    queries: Sequence[Query] = ()
+    counters: Sequence[Counter] = ()
+    """Statements beyond the detail limit, summed by text."""
+    unit: object = None
+    """The unit of work of statements that ran in this scope itself."""
+    object_seconds: float | None = None
+    """Time spent turning rows into objects; ``None`` where that cannot be seen."""
+    connections: Mapping[int, object] = field(default_factory=dict)
+    eager_loads: Sequence[object] = ()
+    untracked: Mapping[str, int] = _NOTHING
+    """Statements outside any scope while this one was open, by thread name."""
+    late: Mapping[str, int] = _NOTHING
+    """Statements of scopes that had already closed, seen while this one was open, by scope and thread."""
+
+    @cached_property
+    def counted(self) -> tuple[Query, ...]:
+        """The queries that count, in order: no transaction control, no connection set-up, no catalogue, no cache fill."""
+        return tuple(query for query in self.queries if counting_class(query) == "app")
+
+    @cached_property
+    def query_count(self) -> int:
+        """How many queries the application asked for: the one number that request log, test and telemetry show."""
+        beyond = sum(counter.count for counter in self.counters if not is_transaction_control(counter.sql))
+        return len(self.counted) + beyond
+
+    @cached_property
+    def not_counted(self) -> Mapping[str, int]:
+        """What was recorded and does not count, by class: ``tx``, ``schema``, ``connect``, ``cachefill``."""
+        tally = Tally(name for name in map(counting_class, self.queries) if name != "app")
+        for counter in self.counters:
+            if is_transaction_control(counter.sql):
+                tally["tx"] += counter.count
+        return dict(tally)
+
+    @cached_property
+    def database_seconds(self) -> float:
+        """Time in which at least one statement was executing or fetching; never more than the wall time."""
+        beyond = sum(counter.seconds + counter.fetch_seconds for counter in self.counters)
+        return database_seconds(self.queries) + beyond
+
+    @cached_property
+    def execute_seconds(self) -> float:
+        """Sum of the execute times."""
+        return sum(query.seconds for query in self.queries) + sum(counter.seconds for counter in self.counters)
+
+    @cached_property
+    def fetch_seconds(self) -> float:
+        """Sum of the fetch times."""
+        fetched = sum(query.fetch_seconds for query in self.queries)
+        return fetched + sum(counter.fetch_seconds for counter in self.counters)
+
+    @cached_property
+    def rows(self) -> int:
+        """Rows that drivers handed over."""
+        return sum(query.rows or 0 for query in self.queries) + sum(counter.rows for counter in self.counters)
+
+    @cached_property
+    def unique_query_count(self) -> int:
+        """Number of distinct texts among the queries that count."""
+        texts = {query.sql for query in self.counted}
+        return len(texts.union(counter.sql for counter in self.counters))
+
+
+def database_seconds(queries: Iterable[Query]) -> float:
+    """The union over time of execute and fetch, in seconds.
+
+    Within one lane nothing overlaps, so sums are exact there. Between lanes (``gather``, threads) the intervals decide; the
+    fetches of a query count as one interval from its first fetch on.
+    """
+    queries = list(queries)
+    if len({query.lane for query in queries}) < 2:  # noqa: PLR2004 - more than one lane
+        return sum(query.total_seconds for query in queries)
+    intervals = []
+    for query in queries:
+        intervals.append((query.started, query.started + round(query.seconds * 1e9)))
+        if query.fetch_started:
+            intervals.append((query.fetch_started, query.fetch_started + round(query.fetch_seconds * 1e9)))
+    intervals.sort()
+    total = end = 0
+    for start, stop in intervals:
+        total += max(0, stop - max(start, end))
+        end = max(end, stop)
+    return total / 1e9

@@ -1,0 +1,231 @@
+"""Query: one execution of one statement. Digest: what is kept of its parameters, which is not their values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from dbprofile.sql.statement import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from dbprofile.capture.callsite import CallSite
+    from dbprofile.capture.database import Database
+    from dbprofile.capture.provenance import Provenance
+
+__all__ = ["Digest", "Query", "digest", "text_of"]
+
+#: Of how many values at each end of a parameter set the hashes are kept.
+ENDS: Final = 8
+
+
+class Digest:
+    """What is kept of one parameter set. Good within this process only, because Python salts its hashes.
+
+    Attributes:
+        hash: of all values and their types: 1, 1.0 and True are three parameters.
+        count: number of values.
+        head, tail: hashes of the first and last eight values; the tail is empty where the head holds all.
+        names: the keys of a mapping's first and last values, in the same order; empty for a sequence.
+    """
+
+    __slots__ = ("count", "hash", "head", "names", "tail")
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the fields of one record
+        self, hash_: int, count: int, head: tuple[int, ...], tail: tuple[int, ...] = (), names: tuple[str, ...] = ()
+    ) -> None:
+        self.hash = hash_
+        self.count = count
+        self.head = head
+        self.tail = tail
+        self.names = names
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Digest) and self.hash == other.hash and self.count == other.count
+
+    def __hash__(self) -> int:
+        return self.hash
+
+
+_NOTHING: Final = Digest(0, 0, ())
+
+
+def digest(parameters: object) -> Digest | None:
+    """The digest of one parameter set; ``None`` for what cannot be hashed or must not be touched (an iterator)."""
+    if not parameters:
+        return _NOTHING if parameters is None or isinstance(parameters, (Sequence, Mapping)) else None
+    names: tuple[str, ...] = ()
+    values: tuple[Any, ...]
+    if type(parameters) is tuple:
+        values = parameters
+    elif isinstance(parameters, Mapping):
+        names = tuple(parameters)
+        values = tuple(parameters.values())
+    elif isinstance(parameters, list):
+        values = tuple(parameters)
+    else:
+        return None
+    try:
+        whole = hash((values, tuple(map(type, values))))
+        if len(values) <= ENDS:
+            return Digest(whole, len(values), tuple(map(hash, values)), names=names)
+        ends = names[:ENDS] + names[-ENDS:] if names else ()
+        return Digest(whole, len(values), tuple(map(hash, values[:ENDS])), tuple(map(hash, values[-ENDS:])), ends)
+    except TypeError:
+        # A list, an array or a JSON document among the values.
+        return _digest_of_lists(values, names)
+
+
+def _digest_of_lists(values: tuple[Any, ...], names: tuple[str, ...]) -> Digest | None:
+    if not any(isinstance(value, list) for value in values):
+        return None
+    if any(isinstance(value, list) and len(value) > 100 for value in values):  # noqa: PLR2004 - longer ones cost too much here
+        return None
+    hashable = tuple(tuple(value) if isinstance(value, list) else value for value in values)
+    try:
+        whole = hash((hashable, tuple(map(type, values))))
+        head = tuple(map(hash, hashable[:ENDS]))
+        tail = tuple(map(hash, hashable[-ENDS:])) if len(hashable) > ENDS else ()
+    except TypeError:
+        return None
+    return Digest(whole, len(values), head, tail, names[:ENDS] + names[-ENDS:] if tail else names)
+
+
+def text_of(sql: object) -> str:
+    """SQL as text: ``bytes`` and the drivers' own SQL objects (psycopg's ``Composed``) are converted, anything by ``str``."""
+    if isinstance(sql, str):
+        return sql
+    if isinstance(sql, (bytes, bytearray, memoryview)):
+        return bytes(sql).decode("utf-8", "replace")
+    compose = getattr(sql, "as_string", None)
+    if compose is not None:
+        try:
+            return str(compose(None))
+        except (TypeError, ValueError, AttributeError):
+            pass  # psycopg2 wants a connection: its repr is all there is
+    return str(sql)
+
+
+class Query:
+    """One execution of one statement; grows by its fetches until its outermost scope closes, then it stays as it is.
+
+    Attributes:
+        sql: the text as the driver got it.
+        database: the engine or alias.
+        parameters: digest of the parameter set; ``None`` for a batch, an iterator, or what cannot be hashed.
+        values: the parameters themselves, only where the profiler was told to keep them.
+        batch_size: parameter sets of an ``executemany`` or ORM batch; ``None`` if it is none, or of unknown size.
+        round_trips: driver calls it took; 1 unless batched.
+        started: ``perf_counter_ns`` at the driver call.
+        seconds: execute time.
+        fetch_seconds, fetches: time in fetch calls, and their number.
+        fetch_started: ``perf_counter_ns`` at the first fetch; 0 without one.
+        rows: rows handed over by the driver; ``None`` where they cannot be seen.
+        affected_rows: of a write, as the driver says it; ``None`` for reads.
+        error: class name of the exception; never its message, which may hold data.
+        call_site: the innermost line of the application; ``None`` where there is none.
+        provenance: why it ran.
+        unit: the unit of work within which it is judged.
+        connection, transaction: serial numbers; ``transaction`` is ``None`` in autocommit or where it is unknown.
+        undone: a rollback took it back.
+        autocommit: it was a transaction of its own.
+        locks: a locking read, also where the text does not show it.
+        answer: hash of the first row handed over, never exported.
+        lane: number of the thread and task in its scope; 0 opened the scope.
+        thread: name of the thread, where it is not the one that opened the scope.
+        phase: ``handling``, ``streaming`` or ``background``.
+        on_loop: a blocking driver call on a thread that runs an event loop.
+        ignored: the entry of the ``dbprofile.ignore`` block it started in.
+    """
+
+    __slots__ = (
+        "affected_rows",
+        "answer",
+        "autocommit",
+        "batch_size",
+        "call_site",
+        "connection",
+        "database",
+        "error",
+        "fetch_seconds",
+        "fetch_started",
+        "fetches",
+        "ignored",
+        "lane",
+        "locks",
+        "on_loop",
+        "parameters",
+        "phase",
+        "provenance",
+        "raw_sql",
+        "round_trips",
+        "rows",
+        "seconds",
+        "started",
+        "thread",
+        "transaction",
+        "undone",
+        "unit",
+        "values",
+    )
+
+    def __init__(  # noqa: PLR0913 - what a hand-made Query of a test says of itself
+        self,
+        sql: object,
+        database: Database,
+        *,
+        parameters: Digest | None = None,
+        started: int = 0,
+        seconds: float = 0.0,
+        rows: int | None = None,
+        provenance: Provenance | None = None,
+        call_site: CallSite | None = None,
+        unit: Hashable = None,
+    ) -> None:
+        self.raw_sql = sql
+        self.database = database
+        self.parameters = parameters
+        self.values: object = None
+        self.batch_size: int | None = None
+        self.round_trips = 1
+        self.started = started
+        self.seconds = seconds
+        self.fetch_seconds = 0.0
+        self.fetch_started = 0
+        self.fetches = 0
+        self.rows = rows
+        self.affected_rows: int | None = None
+        self.error: str | None = None
+        self.call_site = call_site
+        self.provenance = provenance
+        self.unit = unit
+        self.connection: int | None = None
+        self.transaction: int | None = None
+        self.undone = False
+        self.autocommit = False
+        self.locks = False
+        self.answer: int | None = None
+        self.lane = 0
+        self.thread: str | None = None
+        self.phase = "handling"
+        self.on_loop = False
+        self.ignored: object = None
+
+    @property
+    def sql(self) -> str:
+        """The text as the driver got it. It may hold literals: what people see is ``statement.text``."""
+        return text_of(self.raw_sql)
+
+    @property
+    def statement(self) -> Statement:
+        """The shape of the SQL, computed when first asked and cached by text."""
+        return Statement.of(self.sql, self.database.dialect, self.database.paramstyle)
+
+    @property
+    def total_seconds(self) -> float:
+        """Execute and fetch time."""
+        return self.seconds + self.fetch_seconds
+
+    def __repr__(self) -> str:
+        return f"Query({self.statement.text[:80]!r}, {self.seconds:.6f} s)"

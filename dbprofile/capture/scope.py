@@ -1,0 +1,459 @@
+"""Scope: an open unit of work, kept in a ContextVar. Where a statement of this moment is recorded, and what was not seen.
+
+The variable holds the mutable Scope itself, so that copied contexts (thread pools, child tasks) record into the same one. Each
+thread and task of a scope has a lane that only it appends to: no lock, no lost increment.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections import Counter as Tally
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+from dbprofile.capture.counters import Counters
+from dbprofile.capture.profile import Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator
+    from types import FrameType, TracebackType
+
+    from dbprofile.capture.callsite import Path
+    from dbprofile.capture.provenance import Lineage
+    from dbprofile.capture.query import Query
+
+__all__ = [
+    "DETAIL_LIMIT",
+    "UNIT_KINDS",
+    "Lane",
+    "Scope",
+    "add_listener",
+    "current_scope",
+    "listeners",
+    "muted",
+    "receiver",
+    "remove_listener",
+]
+
+#: Statements that a scope keeps in full detail; beyond it counters by text.
+DETAIL_LIMIT: Final = 1_000
+#: Scopes of these kinds are units of work: their queries are never judged together with others.
+UNIT_KINDS: Final = frozenset({"request", "background", "task", "command", "message"})
+
+_get_ident = threading.get_ident
+#: CO_GENERATOR and CO_ASYNC_GENERATOR; importing inspect for two numbers costs 6 ms.
+_GENERATOR: Final = 0x20 | 0x200
+
+
+class Lane:
+    """What one thread, or one task of an event loop, does in a scope. It alone writes here.
+
+    Attributes:
+        number: 0 opened the scope.
+        paths: interned call paths.
+        roots: interned root lineages.
+        notes: what an adapter keeps for the lane, by a key of its own (the runs of an ORM, a holder waiting for its query).
+    """
+
+    __slots__ = ("counters", "notes", "number", "paths", "queries", "roots", "thread")
+
+    def __init__(self, number: int, thread: str | None) -> None:
+        self.number = number
+        self.thread = thread
+        self.queries: list[Query] = []
+        self.counters = Counters()
+        self.paths: dict[Any, Path] = {}
+        self.roots: dict[tuple[object, ...], Lineage] = {}
+        self.notes: dict[str, Any] = {}
+
+
+class Scope:
+    """An open unit of work.
+
+    Opened by ``Profiler.scope``; ``with scope:`` makes it current, and closes it at the end. An adapter whose unit of work is left
+    and entered again (a streamed body) uses ``entered()`` for each step and calls ``close()`` itself.
+
+    Args:
+        kind: ``request``, ``background``, ``message``, ``task``, ``command``, ``block`` or ``test``.
+        name: what people read; may be improved until the scope closes.
+        number: the ``#42``.
+        on_close: gets the Profile when the scope closes or is cut.
+        on_settle: called once, at the last moment at which a server's span still records.
+        detail_limit: statements in full detail; 0 keeps counters only, and what is slow.
+        slow_seconds: at or over it a statement is kept in full even beyond the limit.
+        reach: ``context``: statements of this context; ``process``: also statements of the process that are in no scope.
+    """
+
+    def __init__(  # noqa: PLR0913 - all of it is said by the Profiler, in one place
+        self,
+        kind: str,
+        name: str,
+        *,
+        number: int,
+        on_close: Callable[[Scope, Profile], None] | None = None,
+        on_settle: Callable[[Scope], None] | None = None,
+        detail_limit: int = DETAIL_LIMIT,
+        slow_seconds: float = 0.1,
+        reach: str = "context",
+        labels: dict[str, object] | None = None,
+        parent: int | None = None,
+        show_values: bool = False,
+    ) -> None:
+        self.kind = kind
+        self.name = name
+        self.number = number
+        self.parent = parent
+        self.labels: dict[str, object] = labels if labels is not None else {}
+        self.phase = "handling"
+        self.open = True
+        self.settled = False
+        self.detail_limit = detail_limit
+        self.slow_seconds = slow_seconds
+        self.show_values = show_values
+        self.reach = reach
+        self.detailed = 0
+        self.root: FrameType | None = None
+        outer = _CURRENT.get()
+        if outer is None or outer is _MUTED:
+            outer = _processes[-1] if _processes else None
+        while outer is not None and not outer.open:
+            outer = outer.outer
+        self.outer: Scope | None = outer
+        self.unit: Hashable = (kind, number) if kind in UNIT_KINDS or outer is None else outer.unit
+        self.is_unit = kind in UNIT_KINDS or (outer is not None and outer.is_unit)
+        self._on_close = on_close
+        self._on_settle = on_settle
+        self._lanes: dict[object, Lane] = {}
+        self._received: dict[int, list[Query]] = {}
+        self._serials = count()
+        self._thread = _get_ident()
+        self._tokens: list[Token[Scope | None]] = []
+        self._begin()
+        if reach == "process":
+            _enter_process(self)
+
+    def _begin(self) -> None:
+        self._wall = time.time_ns()
+        self._clock = time.perf_counter_ns()
+        self._untracked = _untracked.copy()
+        self._late = _late.copy()
+
+    # --- the hot path -------------------------------------------------------------------------------------------
+
+    def lane(self) -> Lane:
+        """The lane of the running thread or task."""
+        key: object = _running_task()
+        if key is None:
+            key = _get_ident()
+        lane = self._lanes.get(key)
+        if lane is None:
+            elsewhere = _get_ident() != self._thread
+            lane = self._lanes[key] = Lane(next(self._serials), threading.current_thread().name if elsewhere else None)
+        return lane
+
+    def record(self, query: Query, lane: Lane | None = None) -> None:
+        """Keep a query that has been executed, here and in each scope round this one."""
+        if not self.open:
+            self._receive_late(query)
+            return
+        if lane is None:
+            lane = self.lane()
+        query.lane = lane.number
+        query.thread = lane.thread
+        query.phase = self.phase
+        if self._keeps(query):
+            lane.queries.append(query)
+        else:
+            lane.counters.of(query).add(query.started, query.seconds, query.parameters, failed=query.error is not None)
+        outer = self.outer
+        while outer is not None:
+            outer.receive(query)
+            outer = outer.outer
+        for process in _processes:
+            if process is not self and not self._is_inside(process):
+                process.receive(query)
+
+    def receive(self, query: Query) -> None:
+        """Keep a query of a scope inside this one, or of the process."""
+        if not self.open:
+            return
+        ident = _get_ident()
+        received = self._received.get(ident)
+        if received is None:
+            received = self._received.setdefault(ident, [])
+        if self._keeps(query):
+            received.append(query)
+        else:
+            # Under the thread's own lane: one writer.
+            lane = self._lanes.get(ident) or self._lanes.setdefault(ident, Lane(next(self._serials), None))
+            lane.counters.of(query).add(query.started, query.seconds, query.parameters, failed=query.error is not None)
+
+    def _keeps(self, query: Query) -> bool:
+        if self.detailed < self.detail_limit:
+            self.detailed += 1
+            return True
+        return query.seconds >= self.slow_seconds and self.detailed < self.detail_limit + DETAIL_LIMIT
+
+    def _is_inside(self, scope: Scope) -> bool:
+        outer = self.outer
+        while outer is not None:
+            if outer is scope:
+                return True
+            outer = outer.outer
+        return False
+
+    def _receive_late(self, query: Query) -> None:
+        _late[f"{self.name} ({threading.current_thread().name})"] += 1
+        outer = self.outer
+        while outer is not None:
+            outer.receive(query)
+            outer = outer.outer
+
+    # --- opening and closing ------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Scope:
+        if self.root is None:
+            self.root = _root_frame(sys._getframe(1))  # noqa: SLF001 - the frame itself is wanted, not a copy of the stack
+        self._tokens.append(_CURRENT.set(self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _reset(self._tokens.pop())
+        self.close()
+
+    @contextmanager
+    def entered(self) -> Iterator[Scope]:
+        """Make the scope current for one step, without closing it at the end."""
+        if self.root is None:
+            self.root = _root_frame(sys._getframe(2))  # noqa: SLF001 - as in __enter__, past contextlib's frame
+        token = _CURRENT.set(self)
+        try:
+            yield self
+        finally:
+            _reset(token)
+
+    def settle(self) -> None:
+        """The last moment before the response is over: counts and durations go to the sinks. Idempotent."""
+        if not self.settled:
+            self.settled = True
+            if self._on_settle is not None:
+                self._on_settle(self)
+
+    def cut(self, kind: str, name: str, phase: str = "background") -> None:
+        """Hand over what is recorded so far as a Profile, and go on with an empty record as another unit."""
+        if not self.open:
+            return
+        self.settle()
+        profile = self.profile()
+        self._lanes, self._received, self.detailed, self._serials = {}, {}, 0, count()
+        if self._on_close is not None:
+            self._on_close(self, profile)
+        self.parent = self.number if self.kind != kind else self.parent
+        self.kind, self.name, self.phase = kind, name, phase
+        self.number = next_number()
+        self.unit = (kind, self.number) if kind in UNIT_KINDS else self.unit
+        self._begin()
+
+    def close(self, *, discard: bool = False) -> None:
+        """End the unit of work and hand its Profile over. Idempotent; from any thread and any context.
+
+        Args:
+            discard: close without handing anything over, for a part that turned out empty.
+        """
+        if not self.open:
+            return
+        if not discard:
+            self.settle()
+        self.open = False
+        if self.reach == "process":
+            _leave_process(self)
+        self.root = None
+        if self._on_close is not None and not discard:
+            self._on_close(self, self.profile())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was recorded since the scope opened or was cut."""
+        return not self._received and not any(lane.queries or lane.counters for lane in self._lanes.values())
+
+    def profile(self) -> Profile:
+        """What has been recorded so far; also while the scope is open."""
+        lanes = list(self._lanes.values())
+        queries = [query for lane in lanes for query in lane.queries]
+        queries.extend(query for received in list(self._received.values()) for query in received)
+        queries.sort(key=lambda query: query.started)
+        return Profile(
+            kind=self.kind,
+            name=self.name,
+            number=self.number,
+            parent=self.parent if self.parent is not None else (self.outer.number if self.outer else None),
+            labels=dict(self.labels),
+            started=self._wall / 1e9,
+            seconds=(time.perf_counter_ns() - self._clock) / 1e9,
+            queries=tuple(queries),
+            counters=tuple(counter for lane in lanes for counter in lane.counters.values()),
+            unit=self.unit,
+            untracked=_since(self._untracked, _untracked),
+            late=_since(self._late, _late),
+        )
+
+    def __repr__(self) -> str:
+        return f"Scope({self.kind!r}, {self.name!r}, number={self.number})"
+
+
+# --- the current scope ----------------------------------------------------------------------------------------------
+
+_CURRENT: ContextVar[Scope | None] = ContextVar("dbprofile_scope", default=None)
+_processes: tuple[Scope, ...] = ()
+_listeners: tuple[Any, ...] = ()
+_untracked: Tally[str] = Tally()
+_late: Tally[str] = Tally()
+_numbers = count(1)
+
+
+def next_number() -> int:
+    """The next ``#42`` of this process."""
+    return next(_numbers)
+
+
+def current_scope() -> Scope | None:
+    """The innermost open scope of this context; ``None`` outside any, and while muted."""
+    scope = _CURRENT.get()
+    while scope is not None and not scope.open:
+        scope = scope.outer
+    return scope
+
+
+def receiver() -> Scope | None:
+    """Where a statement of this moment is recorded; ``None`` if nobody wants to know of it.
+
+    Asked by every hook before anything else. A statement outside any scope is counted here, by the name of its thread.
+    """
+    scope = _CURRENT.get()
+    if scope is not None and scope.open:
+        return scope
+    if scope is _MUTED:
+        return None
+    return _elsewhere(scope)
+
+
+def _elsewhere(closed: Scope | None) -> Scope | None:
+    if closed is not None:
+        # A task that outlived its request: counted as late, never guessed into another unit.
+        return closed if closed.outer is not None or _listeners else _count_late(closed)
+    if _processes:
+        return _processes[-1]
+    _untracked[threading.current_thread().name] += 1
+    return _OUTSIDE if _listeners else None
+
+
+def _count_late(scope: Scope) -> None:
+    _late[f"{scope.name} ({threading.current_thread().name})"] += 1
+
+
+def _reset(token: Token[Scope | None]) -> None:
+    try:
+        _CURRENT.reset(token)
+    except ValueError:
+        # Entered in one context, left in another (an async generator closed elsewhere): the variable there is not ours.
+        pass
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Statements inside are dbprofile's own: neither recorded nor counted as outside."""
+    token = _CURRENT.set(_MUTED)
+    try:
+        yield
+    finally:
+        _reset(token)
+
+
+def listeners() -> tuple[Any, ...]:
+    """The profilers that want to hear of each statement, with or without a scope."""
+    return _listeners
+
+
+def add_listener(listener: object) -> None:
+    """Tell ``listener.query_done(query, handle, exception)`` of every statement from now on."""
+    global _listeners  # noqa: PLW0603 - the one tuple that every hook asks
+    if listener not in _listeners:
+        _listeners = (*_listeners, listener)
+
+
+def remove_listener(listener: object) -> None:
+    """Undo ``add_listener``."""
+    global _listeners  # noqa: PLW0603 - the one tuple that every hook asks
+    _listeners = tuple(known for known in _listeners if known is not listener)
+
+
+def _enter_process(scope: Scope) -> None:
+    global _processes  # noqa: PLW0603 - the one tuple that every record asks
+    _processes = (*_processes, scope)
+
+
+def _leave_process(scope: Scope) -> None:
+    global _processes  # noqa: PLW0603 - the one tuple that every record asks
+    _processes = tuple(known for known in _processes if known is not scope)
+
+
+def _since(before: Tally[str], now: Tally[str]) -> dict[str, int]:
+    return {name: number - before[name] for name, number in list(now.items()) if number > before[name]}
+
+
+def _running_task() -> object:
+    """The running asyncio task; ``None`` outside any. An asyncio that was never imported runs none."""
+    events = sys.modules.get("asyncio.events")
+    if events is None:
+        return None
+    loop = events._get_running_loop()  # noqa: SLF001 - the documented way raises where there is no loop
+    if loop is None:
+        return None
+    task: object = sys.modules["asyncio.tasks"].current_task(loop)
+    return task
+
+
+def _root_frame(frame: FrameType | None) -> FrameType | None:
+    """The first frame outward that is neither contextlib's, a generator nor ours: the loop round a block is often in it."""
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        ours = name == "contextlib" or name.partition(".")[0] == "dbprofile" or name.startswith("dbprofile_")
+        if not ours and not frame.f_code.co_flags & _GENERATOR:
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def _forget_parent_process() -> None:
+    """In the child of a fork: no scope of the parent is open here, and nothing of it is counted twice."""
+    global _processes  # noqa: PLW0603 - the one tuple that every record asks
+    _CURRENT.set(None)
+    _processes = ()
+    _untracked.clear()
+    _late.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_parent_process)
+
+
+class _Closed(Scope):
+    """A scope that records nothing: what stands in the variable while muted, and for statements outside any scope."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("none", name, number=0)
+        self.open = False
+
+    def record(self, query: Query, lane: Lane | None = None) -> None:
+        """Keep nothing."""
+
+
+_MUTED: Final[Scope] = _Closed("muted")
+_OUTSIDE: Final[Scope] = _Closed("outside")

@@ -1,0 +1,317 @@
+"""The one walk up the stack, and the table of known code objects that tells application from library.
+
+Tables are keyed by ``id(code)`` (hashing a code object is not cached by CPython) and the code objects are kept alive beside
+them, so that an id is never used twice. Nothing here computes a line number, opens a file or formats a text.
+"""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+from typing import TYPE_CHECKING, Any, Final
+
+from dbprofile.capture.callsite import CallSite, Path, Step, first_instruction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import CodeType, FrameType
+
+__all__ = ["Mark", "Walk", "call_site_of", "forget", "is_application_file", "know", "set_application_paths"]
+
+#: Frames that a walk looks at before it gives up.
+DEPTH_LIMIT: Final = 200
+#: Code objects that the table keeps alive; beyond it a frame is classified by its file name each time.
+TABLE_LIMIT: Final = 20_000
+#: Raw paths that one lane interns.
+PATH_LIMIT: Final = 2_000
+
+LIBRARY: Final = 0
+APPLICATION: Final = 1
+
+
+class Mark:
+    """What an adapter knows of a library function that it meets on the stack.
+
+    Args:
+        name: how the adapter calls it.
+        kind: the adapter's own word for what the function does.
+        step: for functions that stand for a line of the application (the node of a template): frame -> that line.
+        splice: for functions at which a stack ends that goes on elsewhere (a thread that works for a coroutine): the steps
+            to go on with.
+    """
+
+    __slots__ = ("kind", "name", "splice", "step")
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        *,
+        step: Callable[[FrameType], CallSite | None] | None = None,
+        splice: Callable[[FrameType], Path] | None = None,
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.step = step
+        self.splice = splice
+
+    def __repr__(self) -> str:
+        return f"Mark({self.name!r}, {self.kind!r})"
+
+
+_classes: dict[int, int | Mark] = {}
+_alive: list[CodeType] = []
+_files: dict[str, bool] = {}
+
+
+def know(code: CodeType, mark: Mark) -> None:
+    """Enter a library function into the table; a later mark for the same code replaces the earlier one."""
+    if id(code) not in _classes:
+        _alive.append(code)
+    _classes[id(code)] = mark
+
+
+def forget(code: CodeType) -> None:
+    """Take a mark out again; the function is classified by its file from then on."""
+    if isinstance(_classes.get(id(code)), Mark):
+        del _classes[id(code)]
+        _alive[:] = [kept for kept in _alive if kept is not code]
+
+
+# --- application or library -----------------------------------------------------------------------------------------
+
+
+def _library_folders() -> tuple[str, ...]:
+    folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    folders.update(site.getsitepackages())
+    folders.add(site.getusersitepackages())
+    return tuple(_prefix(folder) for folder in folders if folder)
+
+
+def _prefix(folder: str) -> str:
+    return os.path.realpath(folder).rstrip(os.sep) + os.sep
+
+
+_libraries = _library_folders()
+_own = _prefix(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120 - pathlib costs 4 ms at import
+_application_paths: tuple[str, ...] = ()
+
+
+def set_application_paths(paths: Iterable[str]) -> None:
+    """Name folders or files whose code counts as the application's, wherever they are (own packages in site-packages)."""
+    global _application_paths  # noqa: PLW0603 - one setting of the process
+    _application_paths = tuple(os.path.realpath(path) for path in paths)
+    _files.clear()
+    for code in [kept for kept in _alive if not isinstance(_classes.get(id(kept)), Mark)]:
+        del _classes[id(code)]
+    _alive[:] = [kept for kept in _alive if id(kept) in _classes]
+
+
+def is_application_file(filename: str) -> bool:
+    """Whether a source file is the application's: not the standard library's, not an installed package's, not ours."""
+    known = _files.get(filename)
+    if known is None:
+        known = _is_application(filename)
+        if len(_files) < TABLE_LIMIT:
+            _files[filename] = known
+    return known
+
+
+def _is_application(filename: str) -> bool:
+    if filename.startswith("<"):
+        # Code made by exec (SQLAlchemy's, attrs', dataclasses') is no line that anybody can open; a prompt is.
+        return filename.startswith(("<stdin", "<ipython", "<console", "<python-input"))
+    path = os.path.realpath(filename)
+    if any(path == named or path.startswith(named + os.sep) for named in _application_paths):
+        return True
+    return not (
+        path.startswith(_own) or path.startswith(_libraries) or f"{os.sep}site-packages{os.sep}" in path
+        or f"{os.sep}dist-packages{os.sep}" in path
+    )  # fmt: skip
+
+
+def _classify(frame: FrameType) -> int | Mark:
+    code = frame.f_code
+    names = frame.f_globals
+    kind: int | Mark
+    if "__jinja_template__" in names:
+        kind = _JINJA
+    elif _is_ours(names.get("__name__")) and not _is_named(code.co_filename):
+        kind = LIBRARY
+    else:
+        kind = APPLICATION if is_application_file(code.co_filename) else LIBRARY
+    if len(_alive) < TABLE_LIMIT:
+        _alive.append(code)
+        _classes[id(code)] = kind
+    return kind
+
+
+def _is_ours(module: object) -> bool:
+    # By name: the adapters may be installed editable, and lie anywhere then.
+    return isinstance(module, str) and (module.partition(".")[0] == "dbprofile" or module.startswith("dbprofile_"))
+
+
+def _is_named(filename: str) -> bool:
+    return bool(_application_paths) and is_application_file(filename)
+
+
+def _jinja_step(frame: FrameType) -> CallSite | None:
+    template = frame.f_globals.get("__jinja_template__")
+    if template is None:
+        return None
+    line = template.get_corresponding_lineno(frame.f_lineno)
+    name = template.name or "<template>"
+    return CallSite(template.filename or name, line, template=name)
+
+
+_JINJA = Mark("jinja2.Template.root", "template", step=_jinja_step)
+
+
+# --- the walk -------------------------------------------------------------------------------------------------------
+
+
+class Walk:
+    """One walk up the stack: first to the innermost line of the application, further out only if somebody asks.
+
+    Attributes:
+        marks: known functions between the statement and the innermost line of the application, innermost first, each with
+            its frame. Frames are only lent: whoever keeps one keeps the application's locals alive.
+    """
+
+    __slots__ = ("_frame", "marks")
+
+    def __init__(self, frame: FrameType | None) -> None:
+        self.marks: list[tuple[Mark, FrameType]] = []
+        self._frame = self._inside(frame)
+
+    def _inside(self, frame: FrameType | None) -> FrameType | None:
+        classes = _classes
+        outer: Iterator[FrameType] | None = None
+        for _ in range(DEPTH_LIMIT):
+            if frame is None:
+                outer = outer or _greenlet_parents()
+                frame = next(outer, None)
+                if frame is None:
+                    return None
+            kind = classes.get(id(frame.f_code))
+            if kind is None:
+                kind = _classify(frame)
+            if kind == LIBRARY:
+                frame = frame.f_back
+            elif kind == APPLICATION or (isinstance(kind, Mark) and (kind.step or kind.splice)):
+                return frame
+            elif isinstance(kind, Mark):
+                self.marks.append((kind, frame))
+                frame = frame.f_back
+        return None
+
+    @property
+    def call_site(self) -> CallSite | None:
+        """The innermost line of the application; ``None`` where there is none, never a line of a library."""
+        frame = self._frame
+        while frame is not None:
+            kind = _classes.get(id(frame.f_code), APPLICATION)
+            if not isinstance(kind, Mark):
+                return _step(frame.f_code, frame.f_lasti)
+            if kind.splice is not None:
+                spliced = kind.splice(frame)
+                return spliced[0] if spliced else None
+            step = kind.step(frame) if kind.step else None
+            if step is not None:
+                return step
+            frame = Walk(frame.f_back)._frame  # noqa: SLF001 - a walk of our own that goes on
+        return None
+
+    def path(self, paths: dict[Any, Path], root: FrameType | None) -> Path:
+        """All lines of the application from the innermost out to ``root`` (included), interned in ``paths``.
+
+        Args:
+            paths: the interned paths of the lane: raw positions -> path, and path -> path.
+            root: the frame in which the scope was opened; the walk ends there, else where the stack ends.
+        """
+        classes = _classes
+        raw: list[Any] = []
+        codes: list[CodeType | None] = []
+        frame = self._frame
+        outer: Iterator[FrameType] | None = None
+        for _ in range(DEPTH_LIMIT):
+            if frame is None:
+                outer = outer or _greenlet_parents()
+                frame = next(outer, None)
+                if frame is None:
+                    break
+            code = frame.f_code
+            kind = classes.get(id(code))
+            if kind is None:
+                kind = _classify(frame)
+            if kind == APPLICATION:
+                raw.append(id(code))
+                raw.append(frame.f_lasti)
+                codes.append(code)
+            elif isinstance(kind, Mark):
+                if kind.step is not None:
+                    step = kind.step(frame)
+                    if step is not None:
+                        raw.append(step)
+                        raw.append(None)
+                        codes.append(None)
+                elif kind.splice is not None:
+                    for step in kind.splice(frame):
+                        raw.append(step)
+                        raw.append(None)
+                        codes.append(None)
+                    break
+            if frame is root:
+                break
+            frame = frame.f_back
+        key = tuple(raw)
+        path = paths.get(key)
+        if path is None:
+            path = _steps(key, codes)
+            path = paths.setdefault(path, path)
+            if len(paths) < PATH_LIMIT:
+                paths[key] = path
+        return path
+
+
+def _steps(raw: tuple[Any, ...], codes: list[CodeType | None]) -> Path:
+    """Raw positions as Steps; of a code object that recurs only the innermost position, so that recursion adds nothing."""
+    steps: list[CallSite] = []
+    seen: set[int] = set()
+    for position, offset, code in zip(raw[::2], raw[1::2], codes, strict=True):
+        if code is None:
+            steps.append(position)
+        elif position not in seen:
+            seen.add(position)
+            steps.append(_step(code, offset))
+    return tuple(steps)
+
+
+_known_steps: dict[tuple[int, int], Step] = {}
+
+
+def _step(code: CodeType, offset: int) -> Step:
+    key = (id(code), offset)
+    step = _known_steps.get(key)
+    if step is None:
+        step = Step(code, first_instruction(code, offset))
+        if len(_known_steps) < TABLE_LIMIT:
+            _known_steps[key] = step
+    return step
+
+
+def _greenlet_parents() -> Iterator[FrameType]:
+    """Where the stack of this greenlet goes on: SQLAlchemy's asyncio runs the driver call in a greenlet of its own."""
+    module = sys.modules.get("greenlet")
+    parent = module.getcurrent().parent if module is not None else None
+    while parent is not None:
+        if parent.gr_frame is not None:
+            yield parent.gr_frame
+        parent = parent.parent
+
+
+def call_site_of(frame: FrameType | None) -> CallSite | None:
+    """The innermost line of the application at or above a frame."""
+    return Walk(frame).call_site

@@ -1,0 +1,1 @@
+"""Groups to a Report: findings, severities, fixes, and what is silenced."""

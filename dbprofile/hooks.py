@@ -1,0 +1,208 @@
+"""The door for adapters that turn a library's statements into Queries.
+
+A hook asks ``receiver()`` first; without an answer it does nothing else. With one it makes a ``Stopwatch``, calls the driver, and
+stops it::
+
+    scope = hooks.receiver()
+    if scope is None:
+        return execute()
+    watch = hooks.start(scope, sql, parameters, database)
+    try:
+        result = execute()
+    except BaseException as error:
+        hooks.stop(watch, error=error)
+        raise
+    hooks.stop(watch)
+    return result
+"""
+
+from __future__ import annotations
+
+import sys
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any
+
+from dbprofile.capture.callsite import CallSite, Path, Step
+from dbprofile.capture.database import Database
+from dbprofile.capture.provenance import Batch, Lineage, Provenance, Token
+from dbprofile.capture.query import Query, digest
+from dbprofile.capture.scope import (
+    Lane,
+    Scope,
+    add_listener,
+    current_scope,
+    listeners,
+    muted,
+    receiver,
+    remove_listener,
+)
+from dbprofile.capture.stack import Mark, Walk, call_site_of, forget, know
+from dbprofile.findings.fixes import FixProvider, register_fixes, unregister_fixes
+from dbprofile.guard import guarded
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = [
+    "Batch",
+    "CallSite",
+    "Database",
+    "FixProvider",
+    "Lane",
+    "Lineage",
+    "Mark",
+    "Path",
+    "Provenance",
+    "Query",
+    "Scope",
+    "Step",
+    "Stopwatch",
+    "Token",
+    "Walk",
+    "add_listener",
+    "again",
+    "current_scope",
+    "fetched",
+    "find_call_site",
+    "forget",
+    "guarded",
+    "know",
+    "listeners",
+    "muted",
+    "receiver",
+    "register_fixes",
+    "remove_listener",
+    "root_lineage",
+    "start",
+    "stop",
+    "unregister_fixes",
+]
+
+
+class Stopwatch:
+    """One statement on its way through the driver.
+
+    Attributes:
+        query: what becomes of it.
+        scope, lane: where it is recorded.
+        walk: the walk up the stack, for the adapter's provenance; ``None`` where none was made (a counter).
+    """
+
+    __slots__ = ("lane", "query", "scope", "walk")
+
+    def __init__(self, scope: Scope, query: Query, walk: Walk | None) -> None:
+        self.scope = scope
+        self.lane = scope.lane()
+        self.query = query
+        self.walk = walk
+
+
+@guarded("hooks.start", None)
+def start(
+    scope: Scope,
+    sql: object,
+    parameters: object,
+    database: Database,
+    *,
+    frame: FrameType | None = None,
+    batch: bool = False,
+) -> Stopwatch | None:
+    """Begin a statement: everything but the clock, which ``Stopwatch.query.started`` sets last.
+
+    Args:
+        scope: what ``receiver()`` answered.
+        sql: the text, as the driver gets it; ``bytes`` and SQL objects of a driver are converted when first read.
+        parameters: one parameter set; of a batch the sequence of sets, of which only the length is taken; never consumed.
+        database: where it goes.
+        frame: where the walk begins; the caller's caller by default.
+        batch: whether it is an ``executemany``.
+
+    Returns:
+        The watch; ``None`` if that failed, which the hook treats as no scope.
+    """
+    query = Query(sql, database, unit=scope.unit)
+    if batch:
+        query.batch_size = len(parameters) if isinstance(parameters, (list, tuple)) else None
+    else:
+        query.parameters = digest(parameters)
+    if scope.show_values:
+        query.values = parameters
+    walk = None
+    if scope.detailed < scope.detail_limit:
+        walk = Walk(frame if frame is not None else sys._getframe(2))  # noqa: SLF001 - the frame itself, not a copy of the stack
+    watch = Stopwatch(scope, query, walk)
+    query.started = perf_counter_ns()
+    return watch
+
+
+@guarded("hooks.stop", None)
+def stop(
+    watch: Stopwatch | None, *, error: BaseException | None = None, handle: object = None, affected_rows: int | None = None
+) -> None:
+    """End a statement: take the time, record it in its scope and the scopes round it, tell the listeners.
+
+    Args:
+        watch: what ``start`` returned; ``None`` is ignored.
+        error: the exception of a failed or cancelled statement; its class is kept, never its message.
+        handle: an opaque object for sinks: SQLAlchemy's execution context, Django's context mapping, a DB-API cursor.
+        affected_rows: of a write, as the driver says it; negative numbers mean that it does not know.
+    """
+    if watch is None:
+        return
+    query = watch.query
+    query.seconds = (perf_counter_ns() - query.started) * 1e-9
+    if error is not None:
+        query.error = type(error).__name__
+    if affected_rows is not None and affected_rows >= 0:
+        query.affected_rows = affected_rows
+    scope = watch.scope
+    if watch.walk is None and query.call_site is None and query.seconds >= scope.slow_seconds:
+        query.call_site = call_site_of(sys._getframe(1))  # noqa: SLF001 - a slow statement beyond the detail limit
+    scope.record(query, watch.lane)
+    for listener in listeners():
+        listener.query_done(query, handle, error)
+
+
+def again(watch: Stopwatch, seconds: float) -> None:
+    """Add a further round trip to a batch that has been recorded already."""
+    watch.query.seconds += seconds
+    watch.query.round_trips += 1
+
+
+def fetched(query: Query, started: int, rows: int) -> None:
+    """Add one fetch to a query, which may have been recorded long ago.
+
+    Args:
+        query: the query whose rows were fetched.
+        started: ``perf_counter_ns`` before the driver call.
+        rows: how many rows it handed over.
+    """
+    query.fetch_seconds += (perf_counter_ns() - started) * 1e-9
+    if query.fetches == 0:
+        query.fetch_started = started
+        query.rows = rows
+    else:
+        query.rows = (query.rows or 0) + rows
+    query.fetches += 1
+
+
+def find_call_site() -> CallSite | None:
+    """The innermost line of the application that is running now."""
+    return call_site_of(sys._getframe(1))  # noqa: SLF001 - the frame itself, not a copy of the stack
+
+
+def root_lineage(lane: Lane, kind: str, sql: str, path: Path, database: Database) -> Lineage:
+    """The lineage of a query that hangs on no other: the same object for the same text, path and database in a lane.
+
+    Args:
+        lane: where it runs.
+        kind: ``Q`` for an ordinary query, ``U`` for rows of unknown origin.
+        sql: the text as sent (``Q``), or empty.
+        path: of ``Q`` where it was sent from, of ``U`` the trigger.
+        database: where it was sent.
+    """
+    key: tuple[Any, ...] = (kind, sql, path, database.name)
+    found = lane.roots.get(key)
+    if found is None:
+        found = lane.roots[key] = Lineage(kind, sql, path=path, database=database)
+    return found

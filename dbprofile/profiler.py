@@ -1,0 +1,226 @@
+"""Profiler: the application's one object. It opens scopes, asks the rules, and hands reports to the sinks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from random import random
+from typing import TYPE_CHECKING, Any
+
+from dbprofile.analysis.grouping import Analysis, analyse
+from dbprofile.capture.profile import Profile
+from dbprofile.capture.query import Query
+from dbprofile.capture.scope import UNIT_KINDS, Scope, add_listener, next_number, remove_listener
+from dbprofile.findings.finding import Finding
+from dbprofile.findings.report import Report
+from dbprofile.guard import guarded
+from dbprofile.output.sinks import LogSink
+from dbprofile.rules import DEFAULT_RULES
+from dbprofile.rules.rule import Rule
+from dbprofile.settings import Settings, project_settings, switch
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Profiler", "Sink", "default_profiler", "profiler_for", "set_default_profiler"]
+
+#: A sink is called with each report when its scope has closed and was judged. It may also define, and is then told of,
+#: ``query_done(query, handle, exception)`` after each execution, with or without a scope; ``unit_opened(scope)``; and
+#: ``unit_done(scope)`` at the last moment at which a server's span still records. Neither handle nor exception may be kept.
+Sink = Callable[[Report], object]
+
+class Profiler:
+    """Opens scopes, judges what they did, delivers reports.
+
+    Args:
+        rules: what is asked of each profile; the default rules with the thresholds of the settings otherwise.
+        sinks: called with each report. One that defines ``query_done``, ``unit_opened`` or ``unit_done`` is also told of those.
+        settings: any of the settings' keys, ``slow_ms=250``.
+
+    Raises:
+        ConfigurationError: for an unknown key or a value of the wrong type.
+    """
+
+    def __init__(
+        self, rules: Iterable[Rule] | None = None, sinks: Iterable[Sink] = (), **settings: Any  # noqa: ANN401 - checked by key
+    ) -> None:
+        self.settings = Settings.of(settings)
+        self.rules: tuple[Rule, ...] = tuple(rules) if rules is not None else self.settings.rules(DEFAULT_RULES)
+        self.sinks: tuple[Sink, ...] = tuple(sinks)
+        self.settings.apply()
+        self._told: dict[str, tuple[Callable[..., object], ...]] = {}
+        self._listen()
+
+    def add_sink(self, sink: Sink) -> None:
+        """Deliver to one more sink from now on."""
+        self.sinks = (*self.sinks, sink)
+        self._listen()
+
+    def _listen(self) -> None:
+        for name in ("query_done", "unit_opened", "unit_done"):
+            self._told[name] = tuple(getattr(sink, name) for sink in self.sinks if hasattr(sink, name))
+        if self._told["query_done"]:
+            add_listener(self)
+
+    def wants(self, path: str) -> bool:
+        """Whether a request to this path is profiled: by the patterns of ``include`` and ``exclude``, and by ``sample``."""
+        settings = self.settings
+        if settings.include and not any(fnmatchcase(path, pattern) for pattern in settings.include):
+            return False
+        if any(fnmatchcase(path, pattern) for pattern in settings.exclude):
+            return False
+        return settings.sample >= 1 or random() < settings.sample  # noqa: S311 - a sample, not a secret
+
+    def scope(
+        self,
+        kind: str,
+        name: str,
+        *,
+        labels: dict[str, object] | None = None,
+        reach: str = "context",
+        parent: int | None = None,
+    ) -> Scope:
+        """Open a unit of work: ``with profiler.scope("request", "GET /orders/") as scope: ...``.
+
+        Args:
+            kind: ``request``, ``background``, ``message``, ``task``, ``command``, ``block`` or ``test``.
+            name: what people read.
+            labels: what is known of it, by OpenTelemetry's names (``http.request.method``).
+            reach: ``process`` to take in statements of the process that are in no scope.
+            parent: number of the scope it belongs to, where that is not the one round it.
+        """
+        settings = self.settings
+        scope = Scope(
+            kind,
+            name,
+            number=next_number(),
+            on_close=self._closed,
+            on_settle=self._settled,
+            detail_limit=settings.detail_limit,
+            slow_seconds=settings.slow_seconds,
+            reach=reach,
+            labels=labels,
+            parent=parent,
+            show_values=settings.show_values,
+        )
+        if kind in UNIT_KINDS:
+            for tell in self._told["unit_opened"]:
+                _tell(tell, scope)
+        return scope
+
+    def report(self, profile: Profile) -> Report:
+        """Ask the rules about a profile. Worst findings first, then the most avoidable time."""
+        analysis = analyse(profile)
+        findings = [finding for rule in self.rules for finding in _ask(rule, analysis)]
+        findings.sort(key=lambda finding: (-finding.severity, -finding.avoidable_seconds, -finding.seconds))
+        return Report(profile, tuple(findings))
+
+    @guarded("profiler.close", None)
+    def close(self) -> None:
+        """Tell nobody of anything any more. Idempotent."""
+        remove_listener(self)
+        self.sinks = ()
+        self._listen()
+
+    def __enter__(self) -> Profiler:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def query_done(self, query: Query, handle: object, exception: BaseException | None) -> None:
+        """Pass a statement on to the sinks that want to hear of it."""
+        for tell in self._told["query_done"]:
+            _tell(tell, query, handle, exception)
+
+    def _settled(self, scope: Scope) -> None:
+        if scope.kind in UNIT_KINDS or (scope.kind != "test" and scope.outer is None):
+            for tell in self._told["unit_done"]:
+                _tell(tell, scope)
+
+    @guarded("profiler.deliver", None)
+    def _closed(self, scope: Scope, profile: Profile) -> None:
+        if not self.sinks or (scope.kind not in UNIT_KINDS and scope.outer is not None):
+            return  # nobody listens, or the scope round it delivers
+        report = self.report(profile)
+        report = Report(profile, _own(report.findings, profile), _own(report.silenced, profile))
+        for sink in self.sinks:
+            _tell(sink, report)
+
+
+def _own(findings: Sequence[Finding], profile: Profile) -> tuple[Finding, ...]:
+    """Findings that no scope inside delivers: of this unit, or of no unit at all."""
+    inner = {query.unit for query in profile.queries if isinstance(query.unit, tuple) and query.unit[0] in UNIT_KINDS}
+    inner.discard(profile.unit)
+    return tuple(finding for finding in findings if not any(query.unit in inner for query in finding.queries))
+
+
+@guarded("rule", ())
+def _ask(rule: Rule, analysis: Analysis) -> Sequence[Finding]:
+    return tuple(rule(analysis))
+
+
+@guarded("sink", None)
+def _tell(sink: Callable[..., object], *about: object) -> None:
+    sink(*about)
+
+
+# --- which profiler -------------------------------------------------------------------------------------------------
+
+_default: Profiler | None = None
+
+
+def default_profiler() -> Profiler:
+    """The one Profiler of the process that ``record()`` and adapters without ``profiler=`` use.
+
+    Built from ``[tool.dbprofile]`` on first use, unless an adapter has set one before.
+
+    Raises:
+        ConfigurationError: if the table holds what no Profiler knows.
+    """
+    global _default  # noqa: PLW0603 - the one default of the process
+    if _default is None:
+        _default = Profiler(**project_settings())
+    return _default
+
+
+def set_default_profiler(profiler: Profiler | None) -> None:
+    """Set the default Profiler; ``None`` lets the next use build one anew."""
+    global _default  # noqa: PLW0603 - the one default of the process
+    _default = profiler
+
+
+def profiler_for(given: Mapping[str, object], *, debug: bool | None) -> Profiler | None:
+    """The Profiler that a framework's adapter uses, from the settings it was given over those of the project.
+
+    The first one becomes the default. It prints to the console where a person is watching.
+
+    Args:
+        given: keys and values, as in ``DBPROFILE`` of Django's settings.
+        debug: the framework's own flag; ``None`` where none speaks: a terminal on standard error then decides.
+
+    Returns:
+        ``None`` where dbprofile is switched off, by ``enabled`` or ``DBPROFILE=0``.
+
+    Raises:
+        ConfigurationError: for an unknown key or a value of the wrong type.
+    """
+    chosen = switch()
+    settings = {**project_settings(), **given}
+    profiler = Profiler(**settings)
+    if chosen is False or not profiler.settings.enabled:
+        return None
+    watched = profiler.settings.debug if profiler.settings.debug is not None else debug
+    if chosen is not None:
+        watched = True
+    if watched is None:
+        watched = sys.stderr is not None and sys.stderr.isatty()
+    console = "findings" if chosen == "findings" else profiler.settings.console
+    if watched and console != "off":
+        profiler.add_sink(LogSink(console))
+    if _default is None:
+        set_default_profiler(profiler)
+    return profiler

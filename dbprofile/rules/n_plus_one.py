@@ -1,0 +1,107 @@
+"""DBP101: sibling rows that each load the same relation or column with a query of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from dbprofile.analysis.grouping import Analysis, Group
+from dbprofile.capture.callsite import CallSite
+from dbprofile.findings.finding import Finding, Fix, Severity, severity_by_count
+from dbprofile.findings.fixes import Problem, propose
+from dbprofile.findings.numbers import quantity
+from dbprofile.findings.places import callers, in_all, place_of
+
+__all__ = ["NPlusOne"]
+
+
+@dataclass(frozen=True)
+class NPlusOne:
+    """Queries that load one relation row by row.
+
+    Severity: critical from 50 queries or 100 ms in all, warning from 5 or 20 ms, else info.
+    """
+
+    code: ClassVar[str] = "DBP101"
+    kind: ClassVar[str] = "n_plus_one"
+
+    min: int = 2
+    """Parents that make a loop; where only relation and call path bind them, three at the least."""
+
+    def __call__(self, analysis: Analysis) -> Iterable[Finding]:
+        """One finding for each group of lazy loads."""
+        for group in analysis.lineages:
+            if group.count >= self.min:
+                yield self._finding(group)
+
+    def _finding(self, group: Group) -> Finding:
+        first = group.first
+        why = first.provenance
+        queries = (*group.queries, *group.followed)
+        seconds = in_all(queries)
+        severity = severity_by_count(len(group.queries), seconds)
+        if any(query.locks or "locks" in query.statement.flags for query in group.queries):
+            severity = Severity.INFO  # row-by-row locking is usually meant
+        fix = self._fix(group)
+        left = fix.leaves if fix is not None else 1
+        relation = why.relation if why is not None else None
+        return Finding(
+            code=self.code,
+            kind=self.kind,
+            severity=severity,
+            subject=relation or first.statement.shape,
+            message=_message(len(group.queries), fix, relation),
+            count=group.count,
+            seconds=seconds,
+            avoidable_seconds=seconds * (1 - left / max(len(queries), 1)),
+            threshold=self.min,
+            relation=relation,
+            relation_kind=why.relation_kind if why is not None else "",
+            trigger=place_of(first),
+            callers=callers(first),
+            origin=_origin(group),
+            origin_rows=group.origin.rows if group.origin is not None else None,
+            statement=first.statement,
+            fix=fix,
+            queries=queries,
+            variant=group.variant,
+            operation=why.operation if why is not None else "",
+        )
+
+    def _fix(self, group: Group) -> Fix | None:
+        why = group.first.provenance
+        if why is None:
+            return None
+        lineage = why.lineage
+        above = why.parent_lineage
+        path = above.root.path if above is not None and above.root.kind == "Q" else ()
+        return propose(
+            Problem(
+                library=group.first.database.library,
+                kind=self.kind,
+                relation=why.relation,
+                relation_kind=why.relation_kind,
+                operation=why.operation,
+                variant=group.variant,
+                chain=lineage.chain if lineage is not None else (),
+                origin=_origin(group),
+                origin_path=path,
+                trigger=place_of(group.first),
+                count=len(group.queries),
+            )
+        )
+
+
+def _origin(group: Group) -> CallSite | None:
+    why = group.first.provenance
+    above = why.parent_lineage if why is not None else None
+    origin = above.origin if above is not None else None
+    return origin.place() if origin is not None else None
+
+
+def _message(number: int, fix: Fix | None, relation: str | None) -> str:
+    what = quantity(number, "query", "queries")
+    if fix is not None and fix.kind in {"add_call", "add_options"}:
+        return f"{what} that one {'JOIN replaces' if fix.leaves == 0 else 'query replaces'}"
+    return f"{what} for {relation}, one for each row" if relation else f"{what}, one for each row"
