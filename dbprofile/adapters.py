@@ -37,7 +37,9 @@ def _hook(target: str) -> object:
     def imported(_module: object) -> None:
         module, _, function = target.partition(":")
         if not function:
-            raise ConfigurationError(f"dbprofile: the entry point {target!r} of {GROUP} names no function; write package:install")
+            raise ConfigurationError(
+                f"dbprofile: the entry point {target!r} of {GROUP} names no function; write package:install"
+            )
         getattr(__import__(module, fromlist=[function]), function)()
 
     return imported

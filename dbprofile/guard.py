@@ -40,9 +40,7 @@ class _Place:
             self.classes.add(type(error))
         if not told:
             # Not the message: it may quote SQL or values. The traceback's lines are code, and say where.
-            _log.error(
-                "dbprofile: %s failed with %s; the application is not affected", self.name, _traced(error)
-            )
+            _log.error("dbprofile: %s failed with %s; the application is not affected", self.name, _traced(error))
         if failures == FAULT_LIMIT:
             _log.error("dbprofile: %s failed %d times and is now switched off", self.name, failures)
 
@@ -102,7 +100,7 @@ def reset_faults() -> None:
         place.classes.clear()
 
 
-def reraising(on: bool) -> None:  # noqa: FBT001 - one switch, read as a sentence
+def reraising(on: bool) -> None:
     """Raise faults instead of swallowing them: for the tests of dbprofile itself."""
-    global _reraise  # noqa: PLW0603 - the one switch of this module
+    global _reraise
     _reraise = on

@@ -137,7 +137,11 @@ def start(
 
 @guarded("hooks.stop", None)
 def stop(
-    watch: Stopwatch | None, *, error: BaseException | None = None, handle: object = None, affected_rows: int | None = None
+    watch: Stopwatch | None,
+    *,
+    error: BaseException | None = None,
+    handle: object = None,
+    affected_rows: int | None = None,
 ) -> None:
     """End a statement: take the time, record it in its scope and the scopes round it, tell the listeners.
 

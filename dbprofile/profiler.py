@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from random import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from dbprofile.analysis.grouping import Analysis, analyse
 from dbprofile.capture.profile import Profile
@@ -30,6 +30,7 @@ __all__ = ["Profiler", "Sink", "default_profiler", "profiler_for", "set_default_
 #: ``unit_done(scope)`` at the last moment at which a server's span still records. Neither handle nor exception may be kept.
 Sink = Callable[[Report], object]
 
+
 class Profiler:
     """Opens scopes, judges what they did, delivers reports.
 
@@ -43,7 +44,10 @@ class Profiler:
     """
 
     def __init__(
-        self, rules: Iterable[Rule] | None = None, sinks: Iterable[Sink] = (), **settings: Any  # noqa: ANN401 - checked by key
+        self,
+        rules: Iterable[Rule] | None = None,
+        sinks: Iterable[Sink] = (),
+        **settings: Any,
     ) -> None:
         self.settings = Settings.of(settings)
         self.rules: tuple[Rule, ...] = tuple(rules) if rules is not None else self.settings.rules(DEFAULT_RULES)
@@ -123,7 +127,7 @@ class Profiler:
         self.sinks = ()
         self._listen()
 
-    def __enter__(self) -> Profiler:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -181,7 +185,7 @@ def default_profiler() -> Profiler:
     Raises:
         ConfigurationError: if the table holds what no Profiler knows.
     """
-    global _default  # noqa: PLW0603 - the one default of the process
+    global _default
     if _default is None:
         _default = Profiler(**project_settings())
     return _default
@@ -189,7 +193,7 @@ def default_profiler() -> Profiler:
 
 def set_default_profiler(profiler: Profiler | None) -> None:
     """Set the default Profiler; ``None`` lets the next use build one anew."""
-    global _default  # noqa: PLW0603 - the one default of the process
+    global _default
     _default = profiler
 
 

@@ -111,7 +111,7 @@ class record:  # noqa: N801 - reads as a function: with record("import orders") 
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
-            async def call_async(*args: P.args, **keywords: P.kwargs) -> Any:  # noqa: ANN401 - the function's own result
+            async def call_async(*args: P.args, **keywords: P.kwargs) -> Any:
                 with record(name, profiler=self._profiler):
                     return await function(*args, **keywords)
 

@@ -28,7 +28,7 @@ _FALSE: Final = frozenset({"0", "false", "no", "off"})
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of one Profiler. Thresholds of rules are keys too: ``slow_query_ms``, ``n_plus_one_min`` …"""
+    """The options of one Profiler. Thresholds of rules (``slow_query_ms``, ``n_plus_one_min``) are keys too."""
 
     enabled: bool = True
     debug: bool | None = None
@@ -77,11 +77,15 @@ class Settings:
 
     def _check(self) -> None:
         if self.console not in CONSOLES:
-            raise ConfigurationError(f"dbprofile: console={self.console!r} is not one of {', '.join(map(repr, CONSOLES))}")
+            raise ConfigurationError(
+                f"dbprofile: console={self.console!r} is not one of {', '.join(map(repr, CONSOLES))}"
+            )
         if not 0 <= self.sample <= 1:
             raise ConfigurationError(f"dbprofile: sample={self.sample!r} is not a share between 0 and 1")
         if self.detail_limit < 0:
-            raise ConfigurationError(f"dbprofile: detail_limit={self.detail_limit!r} is negative; 0 keeps counters only")
+            raise ConfigurationError(
+                f"dbprofile: detail_limit={self.detail_limit!r} is negative; 0 keeps counters only"
+            )
         known = {_attribute(rule, "code") for rule in DEFAULT_RULES}
         for key in ("rules_on", "rules_off"):
             for code in getattr(self, key):

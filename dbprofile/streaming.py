@@ -65,7 +65,7 @@ class Body(Generic[T]):
 class AsyncBody(Generic[T]):
     """The same for an asynchronous body."""
 
-    def __init__(self, body: Any, scope: Scope) -> None:  # noqa: ANN401 - any asynchronous iterable of a framework
+    def __init__(self, body: Any, scope: Scope) -> None:
         self._body = body
         self._scope = scope
         self._steps: AsyncIterator[T] | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from dbprofile.analysis.log import Log
@@ -74,33 +75,6 @@ class Analysis:
     rest: Sequence[Query] = ()
 
 
-@dataclass
-class _Unit:
-    """What the passes know of the unit they work on."""
-
-    queries: Sequence[Query]
-    log: Log
-    keys: _LineageKeys = field(default_factory=lambda: _LineageKeys())
-
-
-def analyse(profile: Profile) -> Analysis:
-    """Group the queries of a profile. Pure: nothing is written to the queries, so an open profile can be analysed again."""
-    log = Log(profile.queries)
-    found: dict[str, list[Group]] = {"lineages": [], "loops": [], "duplicates": []}
-    rest: list[Query] = []
-    for queries in units(profile.queries):
-        unit = _Unit(queries, log)
-        left: Sequence[Query] = queries
-        for name, one_pass in _PASSES:
-            groups, left = one_pass(left, unit)
-            found[name].extend(groups)
-        rest.extend(left)
-    return Analysis(profile, **found, rest=tuple(rest))
-
-
-# --- lineages -------------------------------------------------------------------------------------------------------
-
-
 class _LineageKeys:
     """Lineages by what they mean: two texts of one statement, and two lanes, are one lineage."""
 
@@ -121,6 +95,33 @@ class _LineageKeys:
         return found
 
 
+@dataclass
+class _Unit:
+    """What the passes know of the unit they work on."""
+
+    queries: Sequence[Query]
+    log: Log
+    keys: _LineageKeys = field(default_factory=_LineageKeys)
+
+
+def analyse(profile: Profile) -> Analysis:
+    """Group the queries of a profile. Pure: nothing is written to the queries, so an open profile can be analysed again."""
+    log = Log(profile.queries)
+    found: dict[str, list[Group]] = {"lineages": [], "loops": [], "duplicates": []}
+    rest: list[Query] = []
+    for queries in units(profile.queries):
+        unit = _Unit(queries, log)
+        left: Sequence[Query] = queries
+        for name, one_pass in _PASSES:
+            groups, left = one_pass(left, unit)
+            found[name].extend(groups)
+        rest.extend(left)
+    return Analysis(profile, **found, rest=tuple(rest))
+
+
+# --- lineages -------------------------------------------------------------------------------------------------------
+
+
 def lineages(queries: Sequence[Query], unit: _Unit) -> tuple[list[Group], list[Query]]:
     """Lazy loads of one relation by rows of one query; else of one relation from one call path."""
     by_lineage: dict[Hashable, list[Query]] = defaultdict(list)
@@ -134,7 +135,13 @@ def lineages(queries: Sequence[Query], unit: _Unit) -> tuple[list[Group], list[Q
     by_path: dict[Hashable, list[Query]] = defaultdict(list)
     for query in queries:
         why = query.provenance
-        if query not in taken and role(query) == "lazy" and why is not None and why.relation and why.variant != "recursive":
+        if (
+            query not in taken
+            and role(query) == "lazy"
+            and why is not None
+            and why.relation
+            and why.variant != "recursive"
+        ):
             by_path[why.relation, why.path].append(query)
     for members in by_path.values():
         count = distinct_parents(members)
@@ -167,7 +174,11 @@ def _lineage_group(members: list[Query], count: int, unit: _Unit) -> Group:
         if role(query) == "eager" and (above := _parent_lineage(query)) is not None and unit.keys.of(above) in own
     ]
     return Group(
-        tuple(members), count, tuple(followed), variant=_variant(members[0]), origin=_origin_of_lineage(members[0], unit)
+        tuple(members),
+        count,
+        tuple(followed),
+        variant=_variant(members[0]),
+        origin=_origin_of_lineage(members[0], unit),
     )
 
 
@@ -257,9 +268,8 @@ def duplicates(queries: Sequence[Query], unit: _Unit) -> tuple[list[Group], list
             by_question[key].append(query)
     groups = []
     for members in by_question.values():
-        for run in _runs(members, unit.log):
-            if len(run) >= DUPLICATE_MIN:
-                groups.append(Group(tuple(run), len(run)))
+        runs = _runs(members, unit.log)
+        groups.extend(Group(tuple(run), len(run)) for run in runs if len(run) >= DUPLICATE_MIN)
     taken = {query for group in groups for query in group.queries}
     return groups, [query for query in queries if query not in taken]
 
@@ -274,7 +284,7 @@ def _may_repeat(query: Query) -> bool:
 def _runs(members: list[Query], log: Log) -> list[list[Query]]:
     """Members cut where a write, a failure or the passing of time makes asking again sensible."""
     runs = [[members[0]]]
-    for before, after in zip(members, members[1:], strict=False):
+    for before, after in pairwise(members):
         end = before.started + round(before.total_seconds * 1e9)
         changed = log.written_between(before.statement.tables, before.started, after.started)
         if changed or log.failed_between(before.started, after.started) or _polls(before, after, end, log):

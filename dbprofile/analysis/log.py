@@ -32,7 +32,9 @@ class Log:
         A write whose tables are unknown counts for all, and a read whose tables are unknown is changed by any write.
         """
         names = {_last_part(table) for table in tables}
-        candidates = self._writes if not names else {name: at for name, at in self._writes.items() if name in names | {_ANY}}
+        candidates = (
+            self._writes if not names else {name: at for name, at in self._writes.items() if name in names | {_ANY}}
+        )
         return any(_any_between(at, start, end) for at in candidates.values())
 
     def failed_between(self, start: int, end: int) -> bool:

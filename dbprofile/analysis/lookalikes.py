@@ -63,14 +63,12 @@ def chunks(members: Sequence[Query]) -> bool:
     disjoint = _pairwise_disjoint([hashes for _, hashes in known])
     if disjoint and len(members) <= sum(lengths) / len(lengths):
         return True
-    if disjoint and min(lengths[:-1]) == max(lengths[:-1]) >= 2 and lengths[-1] <= lengths[0]:  # noqa: PLR2004 - a list
+    if disjoint and min(lengths[:-1]) == max(lengths[:-1]) >= 2 and lengths[-1] <= lengths[0]:
         firsts = [hashes[0] for _, hashes in known]
         if firsts in (sorted(firsts), sorted(firsts, reverse=True)) or not _ordered(firsts):
             return True
     answers = [member.rows for member in members]
-    return max(lengths) > 1 and all(
-        length == answer for length, answer in zip(lengths[1:], answers, strict=False)
-    )
+    return max(lengths) > 1 and all(length == answer for length, answer in zip(lengths[1:], answers, strict=False))
 
 
 def _in_list(query: Query) -> tuple[int, tuple[int, ...]] | None:
@@ -79,11 +77,8 @@ def _in_list(query: Query) -> tuple[int, tuple[int, ...]] | None:
     values = [value for value in inside.values if value.role == "in"]
     if not values or inside.longest_list < 1:
         return None
-    hashes: list[int] = []
+    hashes = [value.hash for value in values if value.hash is not None]
     digest = query.parameters
-    for value in values:
-        if value.hash is not None:
-            hashes.append(value.hash)
     if not hashes and digest is not None:
         hashes.extend(digest.head + digest.tail)
     return (inside.longest_list, tuple(hashes)) if hashes else None

@@ -31,7 +31,7 @@ class CallSite:
     field: str | None
     """Path of the serializer field, ``OrderSerializer.customer.name``."""
 
-    def __init__(  # noqa: PLR0913 - the fields of one record
+    def __init__(
         self,
         file: str,
         line: int,
@@ -94,6 +94,7 @@ class Step(CallSite):
         return hash((id(self.code), self.offset))
 
     def place(self) -> CallSite:
+        """The place alone, without the code object."""
         return CallSite(self.file, self.line, self.function, field=self.field)
 
 

@@ -105,7 +105,7 @@ def database_seconds(queries: Iterable[Query]) -> float:
     fetches of a query count as one interval from its first fetch on.
     """
     queries = list(queries)
-    if len({query.lane for query in queries}) < 2:  # noqa: PLR2004 - more than one lane
+    if len({query.lane for query in queries}) < 2:
         return sum(query.total_seconds for query in queries)
     intervals = []
     for query in queries:

@@ -32,7 +32,7 @@ class Lineage:
 
     __slots__ = ("_children", "database", "depth", "kind", "members", "name", "parent", "path", "relation_kind")
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the fields of one record
+    def __init__(
         self,
         kind: str,
         name: str,
@@ -174,7 +174,7 @@ class Provenance:
         "variant",
     )
 
-    def __init__(  # noqa: PLR0913 - the fields of one record
+    def __init__(
         self,
         role: str = "read",
         *,

@@ -32,7 +32,7 @@ class Digest:
 
     __slots__ = ("count", "hash", "head", "names", "tail")
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the fields of one record
+    def __init__(
         self, hash_: int, count: int, head: tuple[int, ...], tail: tuple[int, ...] = (), names: tuple[str, ...] = ()
     ) -> None:
         self.hash = hash_
@@ -80,7 +80,7 @@ def digest(parameters: object) -> Digest | None:
 def _digest_of_lists(values: tuple[Any, ...], names: tuple[str, ...]) -> Digest | None:
     if not any(isinstance(value, list) for value in values):
         return None
-    if any(isinstance(value, list) and len(value) > 100 for value in values):  # noqa: PLR2004 - longer ones cost too much here
+    if any(isinstance(value, list) and len(value) > 100 for value in values):
         return None
     hashable = tuple(tuple(value) if isinstance(value, list) else value for value in values)
     try:
@@ -170,7 +170,7 @@ class Query:
         "values",
     )
 
-    def __init__(  # noqa: PLR0913 - what a hand-made Query of a test says of itself
+    def __init__(
         self,
         sql: object,
         database: Database,

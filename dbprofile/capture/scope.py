@@ -11,10 +11,10 @@ import sys
 import threading
 import time
 from collections import Counter as Tally
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from dbprofile.capture.counters import Counters
 from dbprofile.capture.profile import Profile
@@ -89,7 +89,7 @@ class Scope:
         reach: ``context``: statements of this context; ``process``: also statements of the process that are in no scope.
     """
 
-    def __init__(  # noqa: PLR0913 - all of it is said by the Profiler, in one place
+    def __init__(
         self,
         kind: str,
         name: str,
@@ -216,7 +216,7 @@ class Scope:
 
     # --- opening and closing ------------------------------------------------------------------------------------
 
-    def __enter__(self) -> Scope:
+    def __enter__(self) -> Self:
         if self.root is None:
             self.root = _root_frame(sys._getframe(1))  # noqa: SLF001 - the frame itself is wanted, not a copy of the stack
         self._tokens.append(_CURRENT.set(self))
@@ -359,11 +359,9 @@ def _count_late(scope: Scope) -> None:
 
 
 def _reset(token: Token[Scope | None]) -> None:
-    try:
+    # Entered in one context, left in another (an async generator closed elsewhere): the variable there is not ours.
+    with suppress(ValueError):
         _CURRENT.reset(token)
-    except ValueError:
-        # Entered in one context, left in another (an async generator closed elsewhere): the variable there is not ours.
-        pass
 
 
 @contextmanager
@@ -383,24 +381,24 @@ def listeners() -> tuple[Any, ...]:
 
 def add_listener(listener: object) -> None:
     """Tell ``listener.query_done(query, handle, exception)`` of every statement from now on."""
-    global _listeners  # noqa: PLW0603 - the one tuple that every hook asks
+    global _listeners
     if listener not in _listeners:
         _listeners = (*_listeners, listener)
 
 
 def remove_listener(listener: object) -> None:
     """Undo ``add_listener``."""
-    global _listeners  # noqa: PLW0603 - the one tuple that every hook asks
+    global _listeners
     _listeners = tuple(known for known in _listeners if known is not listener)
 
 
 def _enter_process(scope: Scope) -> None:
-    global _processes  # noqa: PLW0603 - the one tuple that every record asks
+    global _processes
     _processes = (*_processes, scope)
 
 
 def _leave_process(scope: Scope) -> None:
-    global _processes  # noqa: PLW0603 - the one tuple that every record asks
+    global _processes
     _processes = tuple(known for known in _processes if known is not scope)
 
 
@@ -433,7 +431,7 @@ def _root_frame(frame: FrameType | None) -> FrameType | None:
 
 def _forget_parent_process() -> None:
     """In the child of a fork: no scope of the parent is open here, and nothing of it is counted twice."""
-    global _processes  # noqa: PLW0603 - the one tuple that every record asks
+    global _processes
     _CURRENT.set(None)
     _processes = ()
     _untracked.clear()

@@ -95,13 +95,14 @@ def _prefix(folder: str) -> str:
 
 
 _libraries = _library_folders()
+_INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _own = _prefix(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120 - pathlib costs 4 ms at import
 _application_paths: tuple[str, ...] = ()
 
 
 def set_application_paths(paths: Iterable[str]) -> None:
     """Name folders or files whose code counts as the application's, wherever they are (own packages in site-packages)."""
-    global _application_paths  # noqa: PLW0603 - one setting of the process
+    global _application_paths
     _application_paths = tuple(os.path.realpath(path) for path in paths)
     _files.clear()
     for code in [kept for kept in _alive if not isinstance(_classes.get(id(kept)), Mark)]:
@@ -126,10 +127,7 @@ def _is_application(filename: str) -> bool:
     path = os.path.realpath(filename)
     if any(path == named or path.startswith(named + os.sep) for named in _application_paths):
         return True
-    return not (
-        path.startswith(_own) or path.startswith(_libraries) or f"{os.sep}site-packages{os.sep}" in path
-        or f"{os.sep}dist-packages{os.sep}" in path
-    )  # fmt: skip
+    return not path.startswith((_own, *_libraries)) and not any(folder in path for folder in _INSTALLED)
 
 
 def _classify(frame: FrameType) -> int | Mark:

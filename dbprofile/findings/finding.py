@@ -26,9 +26,9 @@ class Severity(IntEnum):
 
 def severity_by_count(count: int, seconds: float) -> Severity:
     """The severity of whatever repeats: by how often, or by how long it took in all (seconds)."""
-    if count >= 50 or seconds >= 0.1:  # noqa: PLR2004 - said in the docstring of the rules that use it
+    if count >= 50 or seconds >= 0.1:
         return Severity.CRITICAL
-    if count >= 5 or seconds >= 0.02:  # noqa: PLR2004 - as above
+    if count >= 5 or seconds >= 0.02:
         return Severity.WARNING
     return Severity.INFO
 

@@ -5,15 +5,15 @@ __all__ = ["duration", "quantity", "times"]
 
 def duration(seconds: float) -> str:
     """A duration: ``0.4 ms``, ``8 ms``, ``61 ms``, ``1.81 s``, ``2 min 5 s``."""
-    if seconds >= 99.95:  # noqa: PLR2004 - from here on seconds would take three digits before the point
+    if seconds >= 99.95:
         minutes, rest = divmod(round(seconds), 60)
         return f"{minutes} min {rest} s"
-    if seconds >= 0.9995:  # noqa: PLR2004 - rounds to a second
-        return f"{seconds:.1f} s" if seconds >= 9.995 else f"{seconds:.2f} s"  # noqa: PLR2004 - three digits
+    if seconds >= 0.9995:
+        return f"{seconds:.1f} s" if seconds >= 9.995 else f"{seconds:.2f} s"
     milliseconds = seconds * 1000
-    if milliseconds >= 9.95:  # noqa: PLR2004 - two digits before the point say enough
+    if milliseconds >= 9.95:
         return f"{milliseconds:.0f} ms"
-    if milliseconds >= 0.095:  # noqa: PLR2004 - one digit after the point
+    if milliseconds >= 0.095:
         return f"{milliseconds:.1f} ms"
     return f"{milliseconds * 1000:.0f} us"
 

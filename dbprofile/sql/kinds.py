@@ -19,6 +19,8 @@ OPERATOR: Final = 11
 SIGN: Final = 12
 HINT: Final = 13
 """The opening or closing marker of a comment whose content is code."""
+RELATION: Final = 14
+"""In the making of the canonical text: a name that denotes a table."""
 
 # What follows is known to the scanner only: these never become tokens under this number.
 EITHER: Final = 20
