@@ -1,0 +1,8 @@
+"""SQL text and the facts in it: what is the same statement, what it touches, how it is shown without its values.
+
+PYTEST_DONT_REWRITE
+"""
+
+from dbprofile.sql.statement import Statement
+
+__all__ = ["Statement"]

@@ -1,0 +1,112 @@
+"""Statement: the shape of a piece of SQL, without its values, made once for each text."""
+
+from functools import lru_cache
+from typing import Final
+
+from dbprofile.sql.dialects import Dialect
+from dbprofile.sql.fingerprint import canonical, digest, relation_names
+from dbprofile.sql.shape import outline
+from dbprofile.sql.structure import READ, WRITE, read_structure
+from dbprofile.sql.summary import sanitize, summarize
+from dbprofile.sql.tokens import Tokens, read_text, scan
+
+SHORT: Final = 1024
+"""Characters of a text that is cached with the many."""
+LONG: Final = 8 * 1024
+"""Characters of a text that is cached with the few; longer ones are not."""
+KEPT: Final = 16 * 1024
+"""Characters of a text that is kept to make further texts from; of a longer one they are made at once."""
+
+
+class Statement:
+    """The shape of SQL: what remains of a text when its values are taken away. Statements are equal by fingerprint."""
+
+    __slots__ = (
+        "_dialect",
+        "_paramstyle",
+        "_sanitized",
+        "_shape",
+        "_sql",
+        "_summary",
+        "fingerprint",
+        "flags",
+        "tables",
+        "text",
+        "verb",
+        "written",
+    )
+
+    def __init__(self, sql: str, dialect: str | Dialect = "generic", paramstyle: str | None = None) -> None:
+        tokens = scan(sql, dialect, paramstyle)
+        structure = read_structure(tokens)
+        self.text = canonical(tokens, structure)
+        self.fingerprint = digest(self.text)
+        self.verb = structure.verb
+        relations = relation_names(tokens, structure)
+        tables: dict[str, None] = {}
+        written: dict[str, None] = {}
+        for role, indexes in structure.marks:
+            if role == READ or role == WRITE:
+                name = ".".join([relations[index] for index in indexes])
+                tables[name] = None
+                if role == WRITE:
+                    written[name] = None
+        self.tables = tuple(tables)
+        self.written = tuple(written)
+        flags = {"truncated": tokens.truncated, "multi": structure.multiple, "locks": structure.locks}
+        self.flags = frozenset(name for name, holds in flags.items() if holds)
+        self._sql: str | None = sql
+        self._dialect = dialect
+        self._paramstyle = paramstyle
+        self._sanitized: str | None = None
+        self._summary: str | None = None
+        self._shape: str | None = None
+
+    @staticmethod
+    def of(sql: object, dialect: str | Dialect = "generic", paramstyle: str | None = None) -> "Statement":
+        """The Statement of a text; never raises, and answers a text it has seen lately from a cache."""
+        if type(sql) is str:
+            length = len(sql)
+            if length <= SHORT:
+                return _short(sql, dialect, paramstyle)
+            if length <= LONG:
+                return _long(sql, dialect, paramstyle)
+            return Statement(sql, dialect, paramstyle)
+        return Statement.of(str(read_text(sql)), dialect, paramstyle)
+
+    def __eq__(self, other: object) -> bool:
+        return self.fingerprint == other.fingerprint if isinstance(other, Statement) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __repr__(self) -> str:
+        return f"<Statement {self.fingerprint}: {self.text}>"
+
+    @property
+    def sanitized(self) -> str:
+        """The text as written, with `?` for its literals and without its comments."""
+        if self._sanitized is None:
+            self._sanitized = sanitize(self._sql or "", self._tokens())
+        return self._sanitized
+
+    @property
+    def summary(self) -> str:
+        """Operations and targets in the order and spelling of the text, at most 255 characters."""
+        if self._summary is None:
+            self._summary = summarize(self._sql or "", self._tokens())
+        return self._summary
+
+    @property
+    def shape(self) -> str:
+        """What people read: verb, tables and conditions, without lists of columns."""
+        if self._shape is None:
+            self._shape = outline(self._tokens())
+        return self._shape
+
+    def _tokens(self) -> Tokens:
+        return scan(self._sql or "", self._dialect, self._paramstyle)
+
+
+_short = lru_cache(maxsize=4096)(Statement)
+_long = lru_cache(maxsize=512)(Statement)
