@@ -1,0 +1,1 @@
+"""One format, one file; each is a function from reports to text."""
