@@ -28,6 +28,7 @@ __all__ = ["Profiler", "Sink", "default_profiler", "profiler_for", "set_default_
 #: A sink is called with each report when its scope has closed and was judged. It may also define, and is then told of,
 #: ``query_done(query, handle, exception)`` after each execution, with or without a scope; ``unit_opened(scope)``; and
 #: ``unit_done(scope)`` at the last moment at which a server's span still records. Neither handle nor exception may be kept.
+#: ``attached(profiler)``, if defined, is called once, when the sink is given to a Profiler.
 Sink = Callable[[Report], object]
 
 
@@ -54,12 +55,20 @@ class Profiler:
         self.sinks: tuple[Sink, ...] = tuple(sinks)
         self.settings.apply()
         self._told: dict[str, tuple[Callable[..., object], ...]] = {}
+        for sink in self.sinks:
+            self._attach(sink)
         self._listen()
 
     def add_sink(self, sink: Sink) -> None:
         """Deliver to one more sink from now on."""
         self.sinks = (*self.sinks, sink)
+        self._attach(sink)
         self._listen()
+
+    def _attach(self, sink: Sink) -> None:
+        attached = getattr(sink, "attached", None)
+        if attached is not None:
+            _tell(attached, self)
 
     def _listen(self) -> None:
         for name in ("query_done", "unit_opened", "unit_done"):
@@ -108,7 +117,7 @@ class Profiler:
             parent=parent,
             show_values=settings.show_values,
         )
-        if kind in UNIT_KINDS:
+        if _stands_alone(scope):
             for tell in self._told["unit_opened"]:
                 _tell(tell, scope)
         return scope
@@ -141,7 +150,7 @@ class Profiler:
             _tell(tell, query, handle, exception)
 
     def _settled(self, scope: Scope) -> None:
-        if scope.kind in UNIT_KINDS or (scope.kind != "test" and scope.outer is None):
+        if _stands_alone(scope):
             for tell in self._told["unit_done"]:
                 _tell(tell, scope)
 
@@ -153,6 +162,11 @@ class Profiler:
         report = Report(profile, _own(report.findings, profile), _own(report.silenced, profile))
         for sink in self.sinks:
             _tell(sink, report)
+
+
+def _stands_alone(scope: Scope) -> bool:
+    """Whether sinks are told of a scope as a unit of work: of a request, and of a block with nothing round it."""
+    return scope.kind in UNIT_KINDS or (scope.kind != "test" and scope.outer is None)
 
 
 def _own(findings: Sequence[Finding], profile: Profile) -> tuple[Finding, ...]:

@@ -44,6 +44,8 @@ class Profile:
     """Time spent turning rows into objects; ``None`` where that cannot be seen."""
     connections: Mapping[int, object] = field(default_factory=dict)
     eager_loads: Sequence[object] = ()
+    notes: Mapping[object, object] = field(default_factory=dict, repr=False)
+    """What a sink has kept since the scope opened, with the sink as the key; nothing that people are shown."""
     untracked: Mapping[str, int] = _NOTHING
     """Statements outside any scope while this one was open, by thread name."""
     late: Mapping[str, int] = _NOTHING

@@ -87,6 +87,9 @@ class Scope:
         detail_limit: statements in full detail; 0 keeps counters only, and what is slow.
         slow_seconds: at or over it a statement is kept in full even beyond the limit.
         reach: ``context``: statements of this context; ``process``: also statements of the process that are in no scope.
+
+    Attributes:
+        notes: what a sink keeps for the unit of work, with the sink as the key; the Profile has the same notes.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class Scope:
         self.number = number
         self.parent = parent
         self.labels: dict[str, object] = labels if labels is not None else {}
+        self.notes: dict[object, object] = {}
         self.phase = "handling"
         self.open = True
         self.settled = False
@@ -295,6 +299,7 @@ class Scope:
             number=self.number,
             parent=self.parent if self.parent is not None else (self.outer.number if self.outer else None),
             labels=dict(self.labels),
+            notes=self.notes,
             started=self._wall / 1e9,
             seconds=(time.perf_counter_ns() - self._clock) / 1e9,
             queries=tuple(queries),
