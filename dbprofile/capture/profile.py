@@ -6,14 +6,11 @@ from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 
 from dbprofile.capture.counters import Counter, counting_class, is_transaction_control
 from dbprofile.capture.query import Query
 
 __all__ = ["Profile", "database_seconds"]
-
-_NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +43,9 @@ class Profile:
     eager_loads: Sequence[object] = ()
     notes: Mapping[object, object] = field(default_factory=dict, repr=False)
     """What a sink has kept since the scope opened, with the sink as the key; nothing that people are shown."""
-    untracked: Mapping[str, int] = _NOTHING
+    untracked: Mapping[str, int] = field(default_factory=dict)
     """Statements outside any scope while this one was open, by thread name."""
-    late: Mapping[str, int] = _NOTHING
+    late: Mapping[str, int] = field(default_factory=dict)
     """Statements of scopes that had already closed, seen while this one was open, by scope and thread."""
 
     @cached_property
