@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dbprofile import guard
 from tests import services
 
 _left_out = pytest.StashKey[set[str]]()
@@ -40,6 +41,24 @@ def mariadb_database() -> Iterator[services.TemporaryDatabase]:
         yield temporary
 
 
+@pytest.fixture(autouse=True)
+def _faults_surface() -> Iterator[None]:
+    """A fault of ours fails the test in which it happens."""
+    guard.reset_faults()
+    guard.reraising(True)
+    yield
+    guard.reraising(False)
+    guard.reset_faults()
+
+
+@pytest.fixture
+def failing_open(_faults_surface: None) -> Iterator[None]:
+    """Faults are swallowed, as they are in an application."""
+    guard.reraising(False)
+    yield
+    guard.reraising(True)
+
+
 @pytest.fixture
 def redis_url() -> Iterator[str]:
     """The URL of an empty Redis database, for a test that carries ``pytest.mark.service("redis")``."""
@@ -52,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_left_out] = set()
 
 
-def _reasons(config: pytest.Config) -> set[str]:
+def _missing(config: pytest.Config) -> set[str]:
     return config.stash[_left_out]
 
 
@@ -61,13 +80,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept: list[pytest.Item] = []
     dropped: list[pytest.Item] = []
     for item in items:
-        reasons = {services.absence(mark.args[0]) for mark in item.iter_markers("service")} - {""}
-        _reasons(config).update(reasons)
-        (dropped if reasons else kept).append(item)
+        missing = {mark.args[0] for mark in item.iter_markers("service") if services.absence(mark.args[0])}
+        _missing(config).update(missing)
+        (dropped if missing else kept).append(item)
     if not dropped:
         return
     if services.required():
-        raise pytest.UsageError(*sorted(_reasons(config)), "DBPROFILE_TEST_SERVICES=required asks for all of them.")
+        reasons = sorted(map(services.absence, _missing(config)))
+        raise pytest.UsageError(*reasons, "DBPROFILE_TEST_SERVICES=required asks for all of them.")
     config.hook.pytest_deselected(items=dropped)
     items[:] = kept
 
@@ -76,7 +96,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
     """Under xdist a worker hands what it left out to the run that prints the summary."""
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["left_out"] = sorted(_reasons(session.config))
+        session.config.workeroutput["left_out"] = sorted(_missing(session.config))
     return (yield)
 
 
@@ -85,10 +105,11 @@ def pytest_testnodedown(node: object) -> None:
     """Takes over what an xdist worker left out."""
     config, output = getattr(node, "config", None), getattr(node, "workeroutput", {})
     if isinstance(config, pytest.Config):
-        _reasons(config).update(output.get("left_out", ()))
+        _missing(config).update(output.get("left_out", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Says in one line what was left out."""
-    if left_out := sorted(_reasons(config)):
-        terminalreporter.write_line(f"Left out, for want of a server: {'; '.join(left_out)}", yellow=True)
+    if missing := [services.SERVICES[name] for name in sorted(_missing(config))]:
+        places = ", ".join(f"{service.title} at {service.place}" for service in missing)
+        terminalreporter.write_line(f"Left out, for want of a server: {places}", yellow=True)
