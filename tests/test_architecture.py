@@ -1,6 +1,7 @@
 """Who may import whom, and what every module owes: read off the tree.
 
-Run alone with ``pytest -p no:dbprofile tests/test_architecture.py``: a core that does not import takes our own pytest plugin down with it.
+Run alone with ``pytest -p no:dbprofile --noconftest tests/test_architecture.py``: a core that does not import takes our own pytest plugin and
+our fixtures down with it.
 """
 
 import ast
