@@ -40,19 +40,19 @@ ROOMS: dict[str, set[str]] = {
     "advisor": {*EVERY_FLOOR, "settings", "profiler", "plans"},
     "audit": {*EVERY_FLOOR, "settings", "profiler", "plans"},
     "web": {*EVERY_FLOOR, "settings", "profiler"},
-    "cli": {
+    "verbs": {
         *EVERY_FLOOR,
-        "profiler",
         "settings",
+        "profiler",
         "recording",
         "adapters",
         "testing",
         "plans",
         "advisor",
         "audit",
-        "demo",
+        "web",
     },
-    "demo": {*EVERY_FLOOR, "settings", "profiler", "recording", "adapters", "cli"},
+    "cli": {*GROUND, "settings", "verbs"},
     "__main__": {"cli"},
     "": {*EVERY_FLOOR, "settings", "profiler", "recording", "adapters"},
 }
