@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import entry_points
 
 import wrapt
@@ -33,7 +34,7 @@ def install() -> None:
             wrapt.register_post_import_hook(_hook(entry_point.value), entry_point.name)
 
 
-def _hook(target: str) -> object:
+def _hook(target: str) -> Callable[[object], None]:
     def imported(_module: object) -> None:
         module, _, function = target.partition(":")
         if not function:

@@ -13,6 +13,7 @@ __all__ = ["FAULT_LIMIT", "faults", "guarded", "reraising", "reset_faults"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+D = TypeVar("D")
 
 #: After so many failures a place switches itself off.
 FAULT_LIMIT = 100
@@ -57,7 +58,7 @@ def _traced(error: Exception) -> str:
 _places: dict[str, _Place] = {}
 
 
-def guarded(name: str, default: R) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def guarded(name: str, default: D) -> Callable[[Callable[P, R]], Callable[P, R | D]]:
     """Decorate a function of ours that the application's thread runs.
 
     Args:
@@ -68,11 +69,11 @@ def guarded(name: str, default: R) -> Callable[[Callable[P, R]], Callable[P, R]]
     ``CancelledError``) pass through: they are the application's.
     """
 
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+    def decorate(function: Callable[P, R]) -> Callable[P, R | D]:
         place = _places.setdefault(name, _Place(name))
 
         @functools.wraps(function)
-        def call(*args: P.args, **keywords: P.kwargs) -> R:
+        def call(*args: P.args, **keywords: P.kwargs) -> R | D:
             if place.failures >= FAULT_LIMIT:
                 return default
             try:

@@ -201,7 +201,7 @@ def default_profiler() -> Profiler:
     """
     global _default
     if _default is None:
-        _default = Profiler(**project_settings())
+        _default = _built_from(project_settings())
     return _default
 
 
@@ -227,8 +227,7 @@ def profiler_for(given: Mapping[str, object], *, debug: bool | None) -> Profiler
         ConfigurationError: for an unknown key or a value of the wrong type.
     """
     chosen = switch()
-    settings = {**project_settings(), **given}
-    profiler = Profiler(**settings)
+    profiler = _built_from({**project_settings(), **given})
     if chosen is False or not profiler.settings.enabled:
         return None
     watched = profiler.settings.debug if profiler.settings.debug is not None else debug
@@ -242,3 +241,8 @@ def profiler_for(given: Mapping[str, object], *, debug: bool | None) -> Profiler
     if _default is None:
         set_default_profiler(profiler)
     return profiler
+
+
+def _built_from(given: Mapping[str, Any]) -> Profiler:
+    Settings.of(given)  # first: `rules` and `sinks` are keywords of a Profiler, but no settings
+    return Profiler(**given)

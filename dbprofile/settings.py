@@ -8,7 +8,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from dbprofile.capture.scope import DETAIL_LIMIT
 from dbprofile.capture.stack import set_application_paths
@@ -64,7 +64,7 @@ class Settings:
         thresholds: dict[str, object] = {}
         rule_keys = _rule_keys()
         for key, value in given.items():
-            full = _ALIASES.get(key, key) if isinstance(key, str) else key
+            full = _ALIASES.get(key, key)
             if full in rule_keys:
                 thresholds[full] = _checked(key, value, rule_keys[full])
             elif full in _OPTIONS:
@@ -99,10 +99,10 @@ class Settings:
     def _configured(self, rule: Rule) -> Rule:
         prefix = _attribute(rule, "kind") + "_"
         changes = {key.removeprefix(prefix): value for key, value in self.thresholds.items() if key.startswith(prefix)}
-        if not changes or not dataclasses.is_dataclass(rule) or isinstance(rule, type):
+        if not changes:
             return rule
-        known = {option.name for option in dataclasses.fields(rule)}
-        return dataclasses.replace(rule, **{name: value for name, value in changes.items() if name in known})  # type: ignore[return-value]
+        thresholds: Any = rule  # a dataclass: only those have keys
+        return cast("Rule", dataclasses.replace(thresholds, **changes))
 
     @property
     def slow_seconds(self) -> float:
@@ -129,12 +129,8 @@ _OPTIONS: Final[Mapping[str, str]] = {
 
 
 def _rule_keys() -> dict[str, str]:
-    return {
-        f"{_attribute(rule, 'kind')}_{option.name}": str(option.type)
-        for rule in DEFAULT_RULES
-        if dataclasses.is_dataclass(rule)
-        for option in dataclasses.fields(rule)
-    }
+    rules: Sequence[Any] = DEFAULT_RULES
+    return {f"{rule.kind}_{option.name}": str(option.type) for rule in rules for option in dataclasses.fields(rule)}
 
 
 def _checked(key: str, value: object, kind: str) -> object:

@@ -242,7 +242,8 @@ def _parallel_origin(members: list[Query], lanes: set[int], turns: int, unit: _U
 
 def _likely_origin(members: list[Query], turns: int, unit: _Unit) -> Query | None:
     """The nearest earlier read with as many rows as there are turns; else one with at least as many in the loop's function."""
-    function = _path(members[0])[0].function if _path(members[0]) else ""
+    site = members[0].call_site
+    function = site.function if site is not None else ""
     earlier = [query for query in unit.queries if query.started < members[0].started and role(query) == "read"]
     for query in reversed(earlier):
         if query.rows == turns:
@@ -266,7 +267,7 @@ def duplicates(queries: Sequence[Query], unit: _Unit) -> tuple[list[Group], list
             asked_by = (why.relation, why.parent) if why is not None and why.role == "lazy" else None
             key = (query.statement, parameter_set(query), query.database.name, query.transaction, asked_by)
             by_question[key].append(query)
-    groups = []
+    groups: list[Group] = []
     for members in by_question.values():
         runs = _runs(members, unit.log)
         groups.extend(Group(tuple(run), len(run)) for run in runs if len(run) >= DUPLICATE_MIN)

@@ -129,7 +129,6 @@ class Scope:
             outer = outer.outer
         self.outer: Scope | None = outer
         self.unit: Hashable = (kind, number) if kind in UNIT_KINDS or outer is None else outer.unit
-        self.is_unit = kind in UNIT_KINDS or (outer is not None and outer.is_unit)
         self._on_close = on_close
         self._on_settle = on_settle
         self._lanes: dict[object, Lane] = {}
@@ -352,15 +351,14 @@ def receiver() -> Scope | None:
 def _elsewhere(closed: Scope | None) -> Scope | None:
     if closed is not None:
         # A task that outlived its request: counted as late, never guessed into another unit.
-        return closed if closed.outer is not None or _listeners else _count_late(closed)
+        if closed.outer is not None or _listeners:
+            return closed
+        _late[f"{closed.name} ({threading.current_thread().name})"] += 1
+        return None
     if _processes:
         return _processes[-1]
     _untracked[threading.current_thread().name] += 1
     return _OUTSIDE if _listeners else None
-
-
-def _count_late(scope: Scope) -> None:
-    _late[f"{scope.name} ({threading.current_thread().name})"] += 1
 
 
 def _reset(token: Token[Scope | None]) -> None:

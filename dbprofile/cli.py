@@ -1,0 +1,66 @@
+"""The door for the shell: ``dbprofile VERB …``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn, Protocol
+
+from dbprofile.errors import ConfigurationError
+from dbprofile.verbs import demo, fingerprint
+
+__all__ = ["main"]
+
+
+class Verb(Protocol):
+    """A module of ``dbprofile.verbs``."""
+
+    HELP: str
+    """One line for the list of verbs."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare what the verb takes."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it. Returns the exit code: 0 fine, 1 findings or a worse comparison, 2 wrong usage."""
+
+
+VERBS: Final[dict[str, Verb]] = {"demo": demo, "fingerprint": fingerprint}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        return VERBS[given.verb].run(given)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`). Closing the stream anew would raise again at exit.
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "dbprofile", description="How many queries each request makes, why, and how to fix it."
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, verb in VERBS.items():
+        verb.add_arguments(verbs.add_parser(name, help=verb.HELP, description=verb.HELP))
+    return parser
+
+
+class _Version(argparse.Action):
+    """Reads the version only when asked: importlib.metadata costs 24 ms."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_arguments: object) -> NoReturn:
+        from importlib.metadata import version  # noqa: PLC0415 - see above
+
+        sys.stdout.write(f"dbprofile {version('dbprofile')}\n")
+        parser.exit(0)

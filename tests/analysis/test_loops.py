@@ -1,0 +1,99 @@
+import pytest
+
+from dbprofile.analysis.grouping import analyse
+from dbprofile.capture.query import Query
+from tests.building import LOOP, MAIN, SERIALIZER, VIEW, profile, read
+
+BOOK = "SELECT id, title FROM book WHERE id = ?"
+
+
+def loop_counts(queries: list[Query]) -> list[int]:
+    return [group.count for group in analyse(profile(*queries)).loops]
+
+
+def test_one_statement_from_one_place_with_three_parameter_sets_is_a_loop() -> None:
+    assert loop_counts([read(BOOK, (n,)) for n in range(3)]) == [3]
+
+
+def test_two_lookups_are_no_loop() -> None:
+    assert loop_counts([read(BOOK, (n,)) for n in range(2)]) == []
+
+
+def test_three_lookups_on_three_lines_are_no_loop() -> None:
+    assert loop_counts([read(BOOK, (n,), path=(place, MAIN)) for n, place in enumerate((LOOP, VIEW, SERIALIZER))]) == []
+
+
+def test_turns_that_differ_only_in_inlined_literals_are_a_loop() -> None:
+    assert loop_counts([read(f"SELECT id, title FROM book WHERE id = {n}") for n in range(4)]) == [4]
+
+
+def test_a_comment_that_is_unique_on_each_statement_hides_nothing() -> None:
+    assert loop_counts([read(f"{BOOK} /* trace {n} */", (n,)) for n in range(3)]) == [3]
+
+
+def test_without_a_call_path_five_are_needed_and_the_group_is_uncertain() -> None:
+    assert loop_counts([read(BOOK, (n,), path=()) for n in range(4)]) == []
+    (group,) = analyse(profile(*[read(BOOK, (n,), path=()) for n in range(5)])).loops
+    assert not group.certain
+
+
+def test_locking_reads_are_no_loop() -> None:
+    assert loop_counts([read(f"{BOOK} FOR UPDATE", (n,)) for n in range(4)]) == []
+
+
+def test_failed_statements_are_not_judged() -> None:
+    queries = [read(BOOK, (n,)) for n in range(4)]
+    for query in queries:
+        query.error = "OperationalError"
+
+    assert loop_counts(queries) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameter_sets"),
+    [
+        ("SELECT id FROM book ORDER BY id LIMIT 100 OFFSET ?", [(100,), (200,), (300,)]),
+        ("SELECT id FROM book WHERE id > ? ORDER BY id LIMIT 100", [(100,), (200,), (300,)]),
+        ("SELECT id FROM book WHERE made >= ? AND made < ?", [(1, 2), (2, 3), (3, 4), (4, 5)]),
+    ],
+    ids=["offset", "keyset", "windows"],
+)
+def test_pages_are_no_loop(sql: str, parameter_sets: list[tuple[int, ...]]) -> None:
+    assert loop_counts([read(sql, parameters, rows=100) for parameters in parameter_sets]) == []
+
+
+def test_the_top_three_of_each_parent_is_a_loop() -> None:
+    sql = "SELECT id FROM book WHERE author_id = ? ORDER BY id DESC LIMIT 3"
+
+    assert loop_counts([read(sql, (n,), rows=3) for n in range(4)]) == [4]
+
+
+def test_disjoint_chunks_of_ids_are_no_loop() -> None:
+    sql = "SELECT id FROM book WHERE id IN (?, ?, ?, ?, ?)"
+    chunks = [tuple(range(start, start + 5)) for start in (0, 5, 10)]
+
+    assert loop_counts([read(sql, chunk, rows=5) for chunk in chunks]) == []
+
+
+def test_many_short_overlapping_lists_are_a_loop() -> None:
+    sql = "SELECT id FROM tag WHERE id IN (?, ?)"
+
+    assert loop_counts([read(sql, (n, n + 1), rows=1) for n in range(6)]) == [6]
+
+
+def test_the_origin_of_a_loop_is_the_nearest_earlier_read_with_as_many_rows() -> None:
+    other = read("SELECT id FROM shelf", rows=3, path=(VIEW, MAIN))
+    ids = read("SELECT id FROM book", rows=4, path=(VIEW, MAIN))
+    (group,) = analyse(profile(other, ids, *[read(BOOK, (n,)) for n in range(4)])).loops
+
+    assert group.origin is ids
+
+
+def test_parallel_turns_are_a_loop_only_where_their_origin_is_known() -> None:
+    turns = [read(BOOK, (n,), lane=n + 1) for n in range(3)]
+    assert loop_counts(turns) == []
+
+    ids = read("SELECT id FROM book", rows=3, path=(VIEW, MAIN))
+    turns = [read(BOOK, (n,), lane=n + 1) for n in range(3)]
+    (group,) = analyse(profile(ids, *turns)).loops
+    assert group.variant == "parallel"

@@ -1,0 +1,222 @@
+import asyncio
+import contextvars
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from dbprofile import Profiler, Report, current_scope
+from dbprofile.capture.scope import muted
+from tests.sources import shop
+
+
+@pytest.fixture
+def reports() -> list[Report]:
+    return []
+
+
+@pytest.fixture
+def profiler(reports: list[Report]) -> Profiler:
+    return Profiler(sinks=[reports.append])
+
+
+def in_thread(function: object) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(function).result()  # type: ignore[arg-type]
+
+
+def test_a_query_goes_to_the_current_scope_and_each_scope_round_it(profiler: Profiler) -> None:
+    with shop() as database, profiler.scope("test", "outer") as outer:
+        database.execute("SELECT 1 FROM orders")
+        with profiler.scope("request", "inner") as inner:
+            database.execute("SELECT 2 FROM orders")
+
+    assert [scope.profile().query_count for scope in (outer, inner)] == [2, 1]
+
+
+def test_no_scope_is_current_after_the_block(profiler: Profiler) -> None:
+    with profiler.scope("block", "b") as scope:
+        assert current_scope() is scope
+    assert current_scope() is None
+
+
+def test_a_copied_context_records_into_the_same_scope(profiler: Profiler) -> None:
+    with shop() as database, profiler.scope("request", "r") as scope:
+        context = contextvars.copy_context()
+        in_thread(lambda: context.run(database.execute, "SELECT 1 FROM orders"))
+
+    (query,) = scope.profile().queries
+    assert (query.lane, query.thread is not None) == (0, True)
+
+
+def test_a_bare_thread_is_untracked_and_said_so(profiler: Profiler) -> None:
+    with shop() as database, profiler.scope("request", "r") as scope:
+        in_thread(lambda: database.execute("SELECT 1 FROM orders"))
+
+    assert scope.profile().query_count == 0
+    assert sum(scope.profile().untracked.values()) == 1
+
+
+def test_a_process_scope_takes_in_bare_threads(profiler: Profiler) -> None:
+    with shop() as database, profiler.scope("test", "t", reach="process") as scope:
+        in_thread(lambda: database.execute("SELECT 1 FROM orders"))
+
+    (query,) = scope.profile().queries
+    assert query.thread is not None
+    assert not scope.profile().untracked
+
+
+def test_a_request_in_another_thread_belongs_to_the_process_scope_once(profiler: Profiler) -> None:
+    def serve() -> None:
+        with profiler.scope("request", "r"):
+            database.execute("SELECT 1 FROM orders")
+
+    with shop() as database, profiler.scope("test", "t", reach="process") as scope:
+        in_thread(serve)
+
+    assert scope.profile().query_count == 1
+
+
+def test_a_statement_after_the_scope_has_closed_is_late_and_revives_nothing(profiler: Profiler) -> None:
+    with shop() as database, profiler.scope("test", "t") as outer:
+        with profiler.scope("request", "GET /"):
+            context = contextvars.copy_context()
+        context.run(database.execute, "SELECT 1 FROM orders")
+
+    assert outer.profile().late == {"GET / (MainThread)": 1}
+    assert outer.profile().query_count == 1
+
+
+def test_muted_statements_are_neither_recorded_nor_counted(profiler: Profiler) -> None:
+    with shop() as database, profiler.scope("request", "r") as scope, muted():
+        database.execute("SELECT 1 FROM orders")
+        assert current_scope() is None
+
+    assert scope.profile().query_count == 0
+    assert not scope.profile().untracked
+
+
+def test_closing_twice_delivers_once(profiler: Profiler, reports: list[Report]) -> None:
+    with profiler.scope("request", "r") as scope:
+        scope.close()
+        scope.close()
+
+    assert len(reports) == 1
+
+
+def test_a_scope_may_be_closed_in_another_context(profiler: Profiler, reports: list[Report]) -> None:
+    scope = profiler.scope("request", "r")
+    context = contextvars.copy_context()
+    context.run(scope.__enter__)
+    scope.close()
+
+    assert current_scope() is None
+    assert len(reports) == 1
+
+
+def test_a_cut_hands_over_the_response_and_goes_on_as_background(profiler: Profiler, reports: list[Report]) -> None:
+    with shop() as database, profiler.scope("request", "GET /") as scope:
+        database.execute("SELECT 1 FROM orders")
+        scope.cut("background", "background of GET /")
+        database.execute("SELECT 2 FROM orders")
+        database.execute("SELECT 3 FROM orders")
+
+    request, background = (report.profile for report in reports)
+    assert (request.kind, request.query_count) == ("request", 1)
+    assert (background.kind, background.query_count, background.parent) == ("background", 2, request.number)
+    assert {query.phase for query in background.queries} == {"background"}
+
+
+def test_tasks_of_one_scope_have_lanes_of_their_own(profiler: Profiler) -> None:
+    async def ask(database: object) -> None:
+        await asyncio.sleep(0)
+        database.execute("SELECT 1 FROM orders")  # type: ignore[attr-defined]
+
+    async def gather() -> None:
+        with profiler.scope("request", "r") as scope:
+            await asyncio.gather(*(ask(database) for _ in range(3)))
+        assert len({query.lane for query in scope.profile().queries}) == 3
+
+    with shop() as database:
+        asyncio.run(gather())
+
+
+def test_beyond_the_detail_limit_counters_keep_the_numbers_exact() -> None:
+    profiler = Profiler(detail_limit=10)
+    with shop() as database, profiler.scope("request", "r") as scope:
+        for number in range(50):
+            database.execute("SELECT name FROM customer WHERE id = ?", (number,))
+
+    profile = scope.profile()
+    assert len(profile.queries) == 10
+    assert profile.query_count == 50
+    (counter,) = profile.counters
+    assert counter.count == 40
+    assert len(counter.digests or ()) == 32
+
+
+def test_texts_beyond_the_limit_share_one_counter() -> None:
+    profiler = Profiler(detail_limit=0)
+    with shop() as database, profiler.scope("request", "r") as scope:
+        for number in range(1_200):
+            database.execute(f"SELECT {number} FROM orders")
+
+    profile = scope.profile()
+    assert profile.query_count == 1_200
+    assert len(profile.counters) == 1_001
+
+
+def test_transaction_control_is_listed_but_does_not_count(profiler: Profiler) -> None:
+    with shop() as database, profiler.scope("request", "r") as scope:
+        for sql in ("SAVEPOINT a", "SELECT 1 FROM orders", "RELEASE SAVEPOINT a"):
+            database.execute(sql)
+
+    assert scope.profile().query_count == 1
+    assert scope.profile().not_counted == {"tx": 2}
+
+
+def test_fifty_threads_record_into_fifty_scopes(profiler: Profiler, reports: list[Report]) -> None:
+    barrier = threading.Barrier(50)
+
+    def serve(number: int) -> None:
+        with shop() as database, profiler.scope("request", f"r{number}"):
+            barrier.wait()
+            for turn in range(20):
+                database.execute(f"SELECT {number} AS request, {turn} FROM orders")
+
+    threads = [threading.Thread(target=serve, args=(number,)) for number in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(reports) == 50
+    for report in reports:
+        number = report.profile.name.removeprefix("r")
+        assert report.profile.query_count == 20
+        assert all(query.sql.startswith(f"SELECT {number} AS") for query in report.profile.queries)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_the_child_of_a_fork_starts_without_the_scopes_of_its_parent(profiler: Profiler) -> None:
+    with profiler.scope("request", "r", reach="process"):
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if current_scope() is None else 1)
+        _, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_findings_of_a_request_are_delivered_once_and_shown_in_the_scope_round_it(
+    profiler: Profiler, reports: list[Report]
+) -> None:
+    with shop() as database, profiler.scope("command", "c") as command, profiler.scope("request", "r"):
+        for number in range(3):
+            database.execute("SELECT name FROM customer WHERE id = ?", (number,))
+
+    delivered = {report.profile.kind: [finding.code for finding in report.findings] for report in reports}
+    assert delivered == {"request": ["DBP102"], "command": []}
+    assert [finding.code for finding in profiler.report(command.profile()).findings] == ["DBP102"]
