@@ -3,6 +3,6 @@
 PYTEST_DONT_REWRITE
 """
 
-from dbprofile.sql.statement import Statement
+from dbprofile.sql.statement import Measure, Position, Statement, Traits, Value, measure
 
-__all__ = ["Statement"]
+__all__ = ["Measure", "Position", "Statement", "Traits", "Value", "measure"]

@@ -6,13 +6,10 @@ from typing import Final
 
 from dbprofile.sql.folding import fold
 from dbprofile.sql.kinds import (
-    FOLDED,
     KEYWORD,
-    NAME,
     NULL,
     NUMBER,
     OPERATOR,
-    PARAMETER,
     PUNCTUATION,
     QUOTED,
     RELATION,
@@ -45,7 +42,7 @@ def digest(canonical_text: str) -> str:
 def canonical(tokens: Tokens, structure: Structure | None = None) -> str:
     """The one text of all statements that differ only in values, list lengths, spelling and comments."""
     structure = structure or read_structure(tokens)
-    return fold(*_respelled(tokens, structure))
+    return fold(*respelled(tokens, structure))
 
 
 def relation_names(tokens: Tokens, structure: Structure) -> dict[int, str]:
@@ -61,7 +58,7 @@ def relation_names(tokens: Tokens, structure: Structure) -> dict[int, str]:
     return names
 
 
-def _respelled(tokens: Tokens, structure: Structure) -> tuple[list[int], list[str]]:
+def respelled(tokens: Tokens, structure: Structure) -> tuple[list[int], list[str]]:
     """Kinds and spellings after every rule that looks at a token and its neighbours only."""
     relations = relation_names(tokens, structure)
     renamed = {tokens.spellings[index]: name for index, name in relations.items() if name != tokens.spellings[index]}

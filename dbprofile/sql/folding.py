@@ -28,7 +28,19 @@ _BOUNDARIES: Final = (
 class _Frame:
     """What is open: the text itself, a bracket, or a `CASE`."""
 
-    __slots__ = ("alternative", "arm", "glued", "items", "lists", "opener", "operator", "previous", "rows", "seen", "start")
+    __slots__ = (
+        "alternative",
+        "arm",
+        "glued",
+        "items",
+        "lists",
+        "opener",
+        "operator",
+        "previous",
+        "rows",
+        "seen",
+        "start",
+    )
 
     def __init__(self, opener: str, *, glued: bool = False, lists: bool = False) -> None:
         self.opener = opener
@@ -92,7 +104,7 @@ class _Folding:
             self._pop()
         self._end_condition(self.frame)
         self._end_arm(self.frame)
-        return _joined(self.frame.items)
+        return joined(self.frame.items)
 
     def _open(self, bracket: str) -> None:
         if len(self.stack) >= DEEPEST:
@@ -133,12 +145,12 @@ class _Folding:
         self._end_arm(inner)
         self.frame = frame = self.stack.pop()
         if inner.opener == "CASE":
-            frame.items.append(_joined(inner.items))
+            frame.items.append(joined(inner.items))
             return
         if inner.lists and _is_literals(inner.items):
             inner.items = ["?+"]
         closer = ")" if inner.opener == "(" else "]"
-        text = (GLUED if inner.glued else "") + inner.opener + _joined(inner.items) + closer
+        text = (GLUED if inner.glued else "") + inner.opener + joined(inner.items) + closer
         if frame.rows and inner.opener == "(" and inner.lists:
             self._row(text)
             return
@@ -245,7 +257,8 @@ def _is_literals(items: list[str]) -> bool:
     )
 
 
-def _joined(items: list[str]) -> str:
+def joined(items: list[str]) -> str:
+    """One text, with a space between items where SQL is written with one."""
     pieces = []
     tight = True
     for item in items:

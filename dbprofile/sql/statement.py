@@ -5,10 +5,14 @@ from typing import Final
 
 from dbprofile.sql.dialects import Dialect
 from dbprofile.sql.fingerprint import canonical, digest, relation_names
+from dbprofile.sql.measurement import Measure, Position, Value, measure
 from dbprofile.sql.shape import outline
-from dbprofile.sql.structure import READ, WRITE, read_structure
+from dbprofile.sql.structure import READ, WRITE, Structure, read_structure
 from dbprofile.sql.summary import sanitize, summarize
 from dbprofile.sql.tokens import Tokens, read_text, scan
+from dbprofile.sql.traits import Traits, read_traits
+
+__all__ = ["Measure", "Position", "Statement", "Traits", "Value", "measure"]
 
 SHORT: Final = 1024
 """Characters of a text that is cached with the many."""
@@ -28,6 +32,7 @@ class Statement:
         "_shape",
         "_sql",
         "_summary",
+        "_traits",
         "fingerprint",
         "flags",
         "tables",
@@ -61,6 +66,10 @@ class Statement:
         self._sanitized: str | None = None
         self._summary: str | None = None
         self._shape: str | None = None
+        self._traits: Traits | None = None
+        if len(sql) > KEPT:
+            self._make_all(tokens, structure)
+            self._sql = None
 
     @staticmethod
     def of(sql: object, dialect: str | Dialect = "generic", paramstyle: str | None = None) -> "Statement":
@@ -87,14 +96,14 @@ class Statement:
     def sanitized(self) -> str:
         """The text as written, with `?` for its literals and without its comments."""
         if self._sanitized is None:
-            self._sanitized = sanitize(self._sql or "", self._tokens())
+            self._sanitized = sanitize(self._tokens())
         return self._sanitized
 
     @property
     def summary(self) -> str:
         """Operations and targets in the order and spelling of the text, at most 255 characters."""
         if self._summary is None:
-            self._summary = summarize(self._sql or "", self._tokens())
+            self._summary = summarize(self._tokens())
         return self._summary
 
     @property
@@ -103,6 +112,27 @@ class Statement:
         if self._shape is None:
             self._shape = outline(self._tokens())
         return self._shape
+
+    @property
+    def traits(self) -> Traits:
+        """Facts about the outermost level: conditions, limits, aggregates, what the answer depends on."""
+        if self._traits is None:
+            self._traits = read_traits(self._tokens())
+        return self._traits
+
+    def __getstate__(self) -> tuple[None, dict[str, object]]:
+        """What is pickled or copied holds no values: everything is made from the text, and the text is left out."""
+        if self._sql is not None:
+            tokens = self._tokens()
+            self._make_all(tokens, read_structure(tokens))
+        state = {name: getattr(self, name) for name in self.__slots__}
+        return None, state | {"_sql": None}
+
+    def _make_all(self, tokens: Tokens, structure: Structure) -> None:
+        self._sanitized = sanitize(tokens)[:KEPT]
+        self._summary = summarize(tokens, structure)
+        self._shape = outline(tokens, structure)
+        self._traits = read_traits(tokens, structure)
 
     def _tokens(self) -> Tokens:
         return scan(self._sql or "", self._dialect, self._paramstyle)

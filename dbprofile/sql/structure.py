@@ -1,6 +1,6 @@
 """What a statement does, read off its tokens by position and bracket depth: operations, tables, throw-away names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from dbprofile.sql.kinds import HINT, KEYWORD, NAME, PUNCTUATION, QUOTED, is_value
@@ -54,7 +54,18 @@ class Structure:
 class _Frame:
     """One level of brackets: the statement that is being read there, and what is expected next."""
 
-    __slots__ = ("body", "cte", "deleted", "expected", "inside_cte", "listed", "naming", "operation", "recursive", "start")
+    __slots__ = (
+        "body",
+        "cte",
+        "deleted",
+        "expected",
+        "inside_cte",
+        "listed",
+        "naming",
+        "operation",
+        "recursive",
+        "start",
+    )
 
     def __init__(self, *, start: bool, inside_cte: bool = False) -> None:
         self.operation = ""
@@ -146,7 +157,7 @@ class _Reader:
             if frame.recursive:
                 self.ctes.add(frame.body)
         elif frame.operation == "DELETE":
-            if not frame.listed and not frame.deleted or self.spellings[index - 1] in {",", "."}:
+            if (not frame.listed and not frame.deleted) or self.spellings[index - 1] in {",", "."}:
                 frame.deleted.append(self.spellings[index])
         elif frame.start and not frame.operation and not self.stack:
             self._first_word(index)
@@ -166,7 +177,7 @@ class _Reader:
 
     def _keyword(self, index: int, word: str) -> None:
         frame = self.frame
-        if frame.expected and self._may_be_target(index, word):
+        if frame.expected and (word in SOFT_KEYWORDS or word in MODIFIERS or word == "LATERAL"):
             self._target(index)
         elif self._starts_statement(index, word):
             self._begin(index, word)
@@ -177,9 +188,6 @@ class _Reader:
             action = _ACTIONS.get(word)
             if action is not None:
                 action(self, index)
-
-    def _may_be_target(self, index: int, word: str) -> bool:
-        return word in SOFT_KEYWORDS or word in MODIFIERS or word == "LATERAL"
 
     def _starts_statement(self, index: int, word: str) -> bool:
         frame = self.frame
@@ -270,7 +278,9 @@ class _Reader:
         if role == READ and self._spelling(at) == "(" and frame.operation != "COPY":
             return
         name = lower_name(spelling) if self.kinds[index] == KEYWORD else spelling
-        if len(parts) == 1 and (name in self.ctes or name[0] == "@" or (frame.operation == "SELECT" and name in _FILES)):
+        if len(parts) == 1 and (
+            name in self.ctes or name[0] == "@" or (frame.operation == "SELECT" and name in _FILES)
+        ):
             return
         self.found.marks.append(Mark(role, tuple(parts)))
 
@@ -364,7 +374,7 @@ class _Reader:
 
     # -- keywords inside a statement
 
-    def _from(self, index: int) -> None:
+    def from_(self, index: int) -> None:
         frame = self.frame
         before = self._spelling(index - 1)
         if before == "DISTINCT" and self._spelling(index - 2) in {"IS", "NOT"}:
@@ -383,50 +393,54 @@ class _Reader:
         if marks and marks[-1].role == READ:
             marks[-1] = marks[-1]._replace(role=WRITE)
 
-    def _join(self, _index: int) -> None:
+    def join(self, _index: int) -> None:
         if self.frame.operation:
             self.frame.expected = self.frame.listed = READ
 
-    def _using(self, index: int) -> None:
+    def using(self, index: int) -> None:
         if self.frame.operation in {"DELETE", "MERGE"} and self._spelling(index + 1) != "(":
             self.frame.expected = self.frame.listed = READ
 
-    def _into(self, _index: int) -> None:
+    def into(self, _index: int) -> None:
         if self.frame.operation == "SELECT":
             self.frame.expected = WRITE
 
-    def _on(self, _index: int) -> None:
+    def on(self, _index: int) -> None:
         """`CREATE INDEX i ON t`: the table follows the first `ON`."""
         frame = self.frame
-        if frame.operation in DEFINITIONS and frame.naming is False and self.found.marks[-1].role in {OBJECT, OPERATION}:
+        if (
+            frame.operation in DEFINITIONS
+            and frame.naming is False
+            and self.found.marks[-1].role in {OBJECT, OPERATION}
+        ):
             frame.expected = WRITE
 
-    def _as(self, _index: int) -> None:
+    def as_(self, _index: int) -> None:
         if self.frame.operation in {"CREATE", "PREPARE"}:
             self.frame.start = True
 
-    def _to(self, _index: int) -> None:
+    def to(self, _index: int) -> None:
         if self.frame.operation == "ROLLBACK":
             self.frame.naming = True
 
-    def _of(self, index: int) -> None:
+    def of(self, index: int) -> None:
         if self._spelling(index - 1) == "current":
             self.frame.naming = True
 
-    def _end_list(self, _index: int) -> None:
+    def end_list(self, _index: int) -> None:
         self.frame.listed = ""
 
-    def _update(self, index: int) -> None:
+    def update(self, index: int) -> None:
         before = self._spelling(index - 1)
         if before == "FOR" or (before == "KEY" and self._spelling(index - 2) == "no"):
             self.found.locks = True
 
-    def _share(self, index: int) -> None:
+    def share(self, index: int) -> None:
         before, earlier = self._spelling(index - 1), self._spelling(index - 2)
         if before == "FOR" or (before == "KEY" and earlier == "FOR") or (before == "IN" and earlier == "LOCK"):
             self.found.locks = True
 
-    def _recursive(self, _index: int) -> None:
+    def recursive(self, _index: int) -> None:
         self.frame.recursive = True
 
     def _spelling(self, index: int) -> str:
@@ -457,21 +471,21 @@ _LISTS: Final = frozenset({"UPDATE", "TRUNCATE", "LOCK"})
 _FILES: Final = frozenset({"outfile", "dumpfile"})
 _CONTROL: Final = {"START": "BEGIN", "END": "COMMIT", "ABORT": "ROLLBACK"}
 """Other spellings of transaction control."""
-_ACTIONS: Final[dict[str, Callable[[_Reader, int], None]]] = {
-    "FROM": _Reader._from,
-    "JOIN": _Reader._join,
-    "USING": _Reader._using,
-    "INTO": _Reader._into,
-    "ON": _Reader._on,
-    "AS": _Reader._as,
-    "TO": _Reader._to,
-    "OF": _Reader._of,
-    "UPDATE": _Reader._update,
-    "SHARE": _Reader._share,
-    "RECURSIVE": _Reader._recursive,
+_ACTIONS: Final[Mapping[str, Callable[[_Reader, int], None]]] = {
+    "FROM": _Reader.from_,
+    "JOIN": _Reader.join,
+    "USING": _Reader.using,
+    "INTO": _Reader.into,
+    "ON": _Reader.on,
+    "AS": _Reader.as_,
+    "TO": _Reader.to,
+    "OF": _Reader.of,
+    "UPDATE": _Reader.update,
+    "SHARE": _Reader.share,
+    "RECURSIVE": _Reader.recursive,
 } | dict.fromkeys(
     [*SET_OPERATORS, *"SET WHERE GROUP ORDER HAVING LIMIT OFFSET RETURNING WINDOW FETCH FOR VALUES".split()],
-    _Reader._end_list,
+    _Reader.end_list,
 )
 
 

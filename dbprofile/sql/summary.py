@@ -13,9 +13,10 @@ LONGEST_SUMMARY: Final = 255
 _MASKED: Final = frozenset({NUMBER, STRING, BOOLEAN, UNKNOWN})
 
 
-def summarize(text: str, tokens: Tokens, structure: Structure | None = None) -> str:
+def summarize(tokens: Tokens, structure: Structure | None = None) -> str:
     """`{operation} {target} {target} {operation} …` in the order and spelling of the text, cut between words."""
     structure = structure or read_structure(tokens)
+    text = tokens.text
     words = []
     length = -1
     for role, indexes in structure.marks:
@@ -28,11 +29,12 @@ def summarize(text: str, tokens: Tokens, structure: Structure | None = None) -> 
     return " ".join(words) or structure.verb
 
 
-def sanitize(text: str, tokens: Tokens) -> str:
+def sanitize(tokens: Tokens) -> str:
     """The text with `?` for its literals and without its comments; parameters, `NULL` and white space stay.
 
     A sign glued to a number belongs to it, whatever stands before: `99+100` becomes `??`.
     """
+    text = tokens.text
     pieces: list[str] = []
     comments = iter(tokens.comments)
     comment = next(comments, None)
@@ -58,7 +60,7 @@ def sanitize(text: str, tokens: Tokens) -> str:
         _write(pieces, text[written : comment[0]], text[comment[1] : comment[1] + 1])
         written = comment[1]
         comment = next(comments, None)
-    rest = text[written : len(tokens.text)]
+    rest = text[written:]
     if rest.isspace():
         pieces.append(rest)
     return "".join(pieces)

@@ -9,7 +9,6 @@ from dbprofile.sql.kinds import (
     BOOLEAN,
     CODE_END,
     COMMENT,
-    CUSTOM_QUOTE,
     DOLLAR_QUOTE,
     EITHER,
     FOLDED,
@@ -40,9 +39,11 @@ PARAMSTYLES: Final = frozenset({"qmark", "numeric", "named", "format", "pyformat
 
 _RESERVED: Final = KEYWORDS | {"TRUE", "FALSE"}
 _LOWER: Final = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-_WORDS: Final[dict[str, tuple[int, str]]] = {
-    word.lower(): (KEYWORD, word) for word in KEYWORDS
-} | {"null": (NULL, "NULL"), "true": (BOOLEAN, "?"), "false": (BOOLEAN, "?")}
+_WORDS: Final[dict[str, tuple[int, str]]] = {word.lower(): (KEYWORD, word) for word in KEYWORDS} | {
+    "null": (NULL, "NULL"),
+    "true": (BOOLEAN, "?"),
+    "false": (BOOLEAN, "?"),
+}
 _CLOSING: Final = {"[": "]", "{": "}", "(": ")", "<": ">"}
 _BARE: Final = re.compile(r"[a-z_][a-z0-9_$]*+")
 _OPERATORS: Final = {"<>": "!=", "==": "="}
@@ -93,9 +94,7 @@ def lower_name(word: str) -> str:
     return word.lower() if word.isascii() else word.translate(_LOWER)
 
 
-def scan(
-    text: str, dialect: str | Dialect = "generic", paramstyle: str | None = None, *, fast: bool = True
-) -> Tokens:
+def scan(text: str, dialect: str | Dialect = "generic", paramstyle: str | None = None, *, fast: bool = True) -> Tokens:
     """Split a text into tokens.
 
     `fast=False` takes lists of literals value by value; the canonical text is the same either way.
@@ -109,7 +108,8 @@ def scan(
     return tokens
 
 
-def _scan(tokens: Tokens, fast: bool) -> None:  # noqa: C901, PLR0912, PLR0915 - the hot loop; calls would double its time
+def _scan(tokens: Tokens, fast: bool) -> None:
+    # One long function: this is the hot loop, and a call for each kind of token would double its time.
     text = tokens.text
     length = len(text)
     match = tokens.lexicon.match.match
@@ -257,7 +257,7 @@ class _ValueBrackets:
     def _is_row(self, before: str) -> bool:
         if self._open and self._open[-1]:
             return True
-        if before == "(" or len(self._spellings) < 2:  # noqa: PLR2004 - the comma and what it follows
+        if before == "(" or len(self._spellings) < 2:
             return False
         return self._spellings[-2] == "(?+)" or (self._spellings[-2] == ")" and self._last)
 
