@@ -19,10 +19,15 @@ demo: $(VENV)/.demo ## a small shop with an N+1 and a slow query, and what dbpro
 test: $(VENV)/.test ## the test suite; what it needs and does not find it leaves out, and says so
 	@$(BIN)/python -m pytest -q $(ARGS)
 
-lint: $(VENV)/.dev ## style, format and types
+lint: $(VENV)/.dev types ## style, format and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy strict over the library, its tests, and each example in its folder
 	@$(BIN)/mypy
+	@set -e; for example in $(wildcard examples/*/); do echo $$example; cd $(CURDIR)/$$example; \
+		settings=$$(ls mypy.ini 2>/dev/null || echo $(CURDIR)/pyproject.toml); \
+		$(abspath $(BIN))/mypy --config-file $$settings --cache-dir $(CURDIR)/.mypy_cache/$$example .; done
 
 docs: $(VENV)/.dev ## the documentation site, strictly, into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

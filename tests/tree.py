@@ -114,6 +114,8 @@ def _imports(node: ast.AST, *, nested: bool) -> Iterator[Import]:
 def _modules(package: Path) -> Iterator[Module]:
     for path in sorted(package.rglob("*.py")):
         parts = path.relative_to(package.parent).with_suffix("").parts
+        if parts[1] == "examples":  # applications that the wheel carries for the demo
+            continue
         yield Module(".".join(parts[:-1] if parts[-1] == "__init__" else parts), path)
 
 
