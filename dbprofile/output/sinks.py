@@ -1,13 +1,15 @@
-"""LogSink: reports to the log, one record each; and to standard error where no logging is set up."""
+"""LogSink: each report as one record in the log; on standard error where nobody has set up logging."""
 
 from __future__ import annotations
 
-import importlib
 import logging
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from dbprofile.errors import ConfigurationError
 from dbprofile.findings.finding import Severity
 from dbprofile.findings.report import Report
 from dbprofile.output.renderers import text
@@ -19,27 +21,92 @@ _log: Final = logging.getLogger("dbprofile")
 _findings_log: Final = logging.getLogger("dbprofile.findings")
 
 
-class _Console(logging.StreamHandler["TextIO"]):
-    """Writes to what standard error is at that moment, each record in one piece."""
-
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> TextIO:
-        return sys.stderr
-
-
 class LogSink:
-    """Logs each report: INFO on ``dbprofile`` if all is well, else WARNING on ``dbprofile.findings``."""
+    """Logs a report as one record: INFO on ``dbprofile`` where all is well, else WARNING on ``dbprofile.findings``.
 
-    def __init__(self, console: str = "text", *, root: Path | None = None) -> None:
-        self.console = console
-        self.root = root
+    Where no logging is set up, neither for the root nor for these loggers, the records go to standard error; they stop doing
+    so as soon as it is. The facts are also fields of the record, ``dbprofile_query_count`` and so on.
+
+    Args:
+        console: ``text``, ``findings`` (nothing where all is well), or ``json`` (one object a line).
+        root: the folder that paths are shown relative to; the working directory if ``None``.
+        colour: what a person chose; ``NO_COLOR``, ``FORCE_COLOR`` and the terminal decide if ``None``.
+
+    Raises:
+        ConfigurationError: for another ``console``.
+    """
+
+    def __init__(self, console: str = "text", *, root: Path | None = None, colour: bool | None = None) -> None:
+        if console not in {"text", "findings", "json"}:
+            raise ConfigurationError(f"dbprofile: console={console!r} is not one of 'text', 'findings', 'json'")
+        self._quiet = console == "findings"
+        self._root = root
+        self._colour = colour
+        self._render: Callable[[Report, Terminal], str] = self._json() if console == "json" else self._text
 
     def __call__(self, report: Report) -> None:
         """Log one report."""
-        wrong = (report.worst or 0) >= Severity.WARNING
+        wrong = report.worst is not None and report.worst >= Severity.WARNING
+        if self._quiet and not wrong:
+            return
+        ours = _use_console()
         log, level = (_findings_log, logging.WARNING) if wrong else (_log, logging.INFO)
         if log.isEnabledFor(level):
-            log.log(level, "%s", text.render([report], root=self.root))
+            terminal = Terminal.of(sys.stderr, colour=self._colour) if ours and sys.stderr is not None else PLAIN
+            log.log(level, "%s", self._render(report, terminal), extra=_facts(report))
+
+    def _text(self, report: Report, terminal: Terminal) -> str:
+        return text.render([report], terminal, root=self._root)
+
+    def _json(self) -> Callable[[Report, Terminal], str]:
+        from dbprofile.output.renderers import json  # noqa: PLC0415 - 5 ms that other consoles need not pay
+
+        def render(report: Report, _: Terminal) -> str:
+            return json.render([report], root=self._root, queries=False, beside={"pid": os.getpid()})
+
+        return render
+
+
+def _facts(report: Report) -> dict[str, object]:
+    profile = report.profile
+    return {
+        "dbprofile_kind": profile.kind,
+        "dbprofile_name": profile.name,
+        "dbprofile_number": profile.number,
+        "dbprofile_query_count": profile.query_count,
+        "dbprofile_rows": profile.rows,
+        "dbprofile_seconds": profile.seconds,
+        "dbprofile_database_seconds": profile.database_seconds,
+        "dbprofile_findings": [finding.code for finding in report.findings],
+    }
+
+
+class _Console(logging.Handler):
+    """Writes each record in one piece to what is standard error at that moment."""
+
+    level_before = logging.NOTSET
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except (AttributeError, OSError, ValueError):
+            pass  # there is no standard error, or nobody reads it any more
+
+
+_console: Final = _Console()
+
+
+def _use_console() -> bool:
+    """Whether records go to our console, because they would go nowhere else."""
+    others = any(handler is not _console for log in (_log, _findings_log, _log.root) for handler in log.handlers)
+    ours = _console in _log.handlers
+    if others and ours:
+        _log.removeHandler(_console)
+        _log.setLevel(_console.level_before)
+    elif not others and not ours:
+        _console.level_before = _log.level
+        if _log.level == logging.NOTSET:
+            _log.setLevel(logging.INFO)
+        _log.addHandler(_console)
+    return not others

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TextIO
 
-__all__ = ["PLAIN", "Terminal", "cells", "colour_wanted", "elide_end", "elide_middle", "escaped", "visible"]
+__all__ = ["PLAIN", "Terminal", "cells", "colour_wanted", "elide_end", "elide_middle", "escaped", "visible", "wrapped"]
 
 NARROWEST: Final = 80
 WIDEST: Final = 120
@@ -93,7 +93,7 @@ def _takes(stream: TextIO, text: str) -> bool:
 
 
 def escaped(text: str) -> str:
-    """Text in which control, bidirectional and other invisible characters read as ``\\x1b``: no line break, no escape code."""
+    r"""Text in which control, bidirectional and other invisible characters read as ``\x1b``: no line break, no escape code."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
@@ -134,6 +134,24 @@ def elide_middle(text: str, width: int, ellipsis: str) -> str:
     room = max(width - len(ellipsis), 0)
     tail = _head(text[::-1], room // 3)[::-1]
     return _head(text, room - cells(tail)) + ellipsis + tail
+
+
+def wrapped(text: str, first: int, others: int) -> list[str]:
+    """Text in lines: the first of at most ``first`` columns, the others of at most ``others``, cut where a word or a call ends."""
+    lines = []
+    room = max(first, 1)
+    while cells(text) > room:
+        cut = len(_head(text, room))
+        best = max(
+            text.rfind(" ", 1, cut + 1),
+            *(text.rfind(mark, 1, cut - 1) + 1 for mark in (",", "(")),
+            text.rfind(".", 1, cut),
+        )
+        cut = best if best > cut // 3 else max(cut, 1)
+        lines.append(text[:cut].rstrip())
+        text = text[cut:].lstrip()
+        room = max(others, 1)
+    return [*lines, text]
 
 
 def _head(text: str, width: int) -> str:

@@ -4,29 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from dbprofile.findings.finding import Severity
-from dbprofile.findings.numbers import duration, quantity
 from dbprofile.findings.report import Report
-from dbprofile.output.terminal import PLAIN, Terminal, visible
+from dbprofile.output.blocks import Block
+from dbprofile.output.headlines import headline
+from dbprofile.output.terminal import PLAIN, Terminal
 
-__all__ = ["render"]
+__all__ = ["LINES", "render"]
+
+#: Lines that one report may fill.
+LINES: Final = 25
 
 
 def render(reports: Sequence[Report], terminal: Terminal = PLAIN, *, root: Path | None = None) -> str:
-    """The reports as text, without a line break at the end."""
-    return "\n".join(_text(report, terminal) for report in reports)
+    """The reports as people read them, without a line break at the end.
+
+    Args:
+        reports: one after the other.
+        terminal: where the text goes: its width, whether it takes colour.
+        root: the folder that paths are shown relative to; the working directory if ``None``.
+    """
+    return "\n".join(line for report in reports for line in _lines(report, terminal, root))
 
 
-def _text(report: Report, terminal: Terminal) -> str:
-    profile = report.profile
-    line = (
-        f"dbprofile {visible(profile.name, terminal)} | {quantity(profile.query_count, 'query', 'queries')}"
-        f" | db {duration(profile.database_seconds)} of {duration(profile.seconds)}"
-    )
-    if report.findings:
-        line += f" | {quantity(len(report.findings), 'finding')}"
-    lines = [line]
-    if (report.worst or 0) >= Severity.WARNING:
-        lines.extend(f"  {finding.code}  {visible(finding.message, terminal)}" for finding in report.findings)
-    return "\n".join(lines)
+def _lines(report: Report, terminal: Terminal, root: Path | None) -> list[str]:
+    lines = [headline(report, terminal)]
+    if report.worst is None or report.worst < Severity.WARNING:
+        return lines
+    for index, finding in enumerate(report.findings):
+        left = len(report.findings) - index
+        block = list(Block(finding, report.profile, terminal, root).lines())
+        if index and len(lines) + 1 + len(block) > LINES - (2 if left > 1 else 0):
+            lines.extend(("", f"  and {left:,} more"))
+            break
+        lines.extend(("", *block))
+    return lines

@@ -1,0 +1,97 @@
+"""The one line that a unit of work gets: what it was, how many queries, how long, and what is worth knowing besides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Final
+
+from dbprofile.capture.profile import Profile
+from dbprofile.findings.numbers import duration, quantity
+from dbprofile.findings.report import Report
+from dbprofile.output.terminal import Terminal, cells, elide_middle, visible
+
+__all__ = ["headline"]
+
+#: Kinds whose names say of themselves what they are.
+_NAMED: Final = frozenset({"request", "block"})
+#: Threads that are named of those with statements in no scope.
+_THREADS: Final = 2
+_SHORTEST_NAME: Final = 20
+
+
+def headline(report: Report, terminal: Terminal) -> str:
+    """One line of at most the terminal's width; too narrow for all it loses the rows, the bracket, and then parts of the name."""
+    profile = report.profile
+    number = f"#{profile.number}" if profile.number else ""
+    room = terminal.width - (len(number) + 2 if number else 0)
+    name, findings = _name(profile, terminal), _findings(report)
+    lines = [
+        " | ".join((f"dbprofile {name}", *_parts(report, terminal, rows=rows, bracket=bracket)))
+        for rows, bracket in ((True, True), (False, True), (True, False), (False, False))
+    ]
+    line = next((line for line in lines if cells(line) <= room), lines[-1])
+    if cells(line) > room:
+        kept = max(room - (cells(line) - cells(name)), _SHORTEST_NAME)
+        line = line.replace(name, elide_middle(name, kept, terminal.ellipsis), 1)
+    gap = " " * max(room - cells(line), 0) + "  " if number else ""
+    if findings and report.worst is not None:
+        line = line.replace(f" | {findings}", f" | {terminal.paint(findings, str(report.worst))}", 1)
+    return line + gap + terminal.paint(number, "faint")
+
+
+def _name(profile: Profile, terminal: Terminal) -> str:
+    name = profile.name
+    if profile.kind == "background":
+        above = f" #{profile.parent}" if profile.parent else ""
+        name = f"background of {name}{above}"
+    elif profile.kind not in _NAMED:
+        name = f"{profile.kind} {name}"
+    status = profile.labels.get("http.response.status_code") if profile.kind == "request" else None
+    return visible(name if status is None else f"{name} {status}", terminal)
+
+
+def _parts(report: Report, terminal: Terminal, *, rows: bool, bracket: bool) -> Iterator[str]:
+    profile = report.profile
+    yield quantity(profile.query_count, "query", "queries")
+    yield _time(report, bracket=bracket)
+    if rows and profile.rows:
+        yield quantity(profile.rows, "row")
+    if report.findings:
+        yield _findings(report)
+    if profile.queries and profile.counters:
+        yield f"{sum(counter.count for counter in profile.counters):,} only counted"
+    for missed, word in ((profile.untracked, "untracked"), (profile.late, "late")):
+        if missed:
+            yield visible(f"{sum(missed.values()):,} {word} ({_threads(missed)})", terminal)
+
+
+def _findings(report: Report) -> str:
+    return quantity(len(report.findings), "finding") if report.findings else ""
+
+
+def _time(report: Report, *, bracket: bool) -> str:
+    profile = report.profile
+    if not profile.queries and not profile.counters:
+        return duration(profile.seconds)
+    text = f"db {duration(profile.database_seconds)} of {duration(profile.seconds)}"
+    if not bracket:
+        return text
+    if report.findings:
+        share = profile.database_seconds / profile.seconds if profile.seconds else 0.0
+        return f"{text} ({min(share, 1.0):.0%})" if share else text
+    return f"{text} ({_shares(profile)})" if profile.fetch_seconds else text
+
+
+def _shares(profile: Profile) -> str:
+    """Execute and fetch time; without a unit where it is the one that stands before."""
+    unit = duration(profile.database_seconds).partition(" ")[2]
+    execute, fetch = duration(profile.execute_seconds), duration(profile.fetch_seconds)
+    if execute.endswith(f" {unit}") and fetch.endswith(f" {unit}"):
+        execute, fetch = execute.removesuffix(f" {unit}"), fetch.removesuffix(f" {unit}")
+    return f"exec {execute} + fetch {fetch}"
+
+
+def _threads(missed: Mapping[str, int]) -> str:
+    named = ", ".join(islice(missed, _THREADS))
+    return named if len(missed) <= _THREADS else f"{named} and {len(missed) - _THREADS} more"
