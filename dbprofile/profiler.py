@@ -12,18 +12,19 @@ from dbprofile.analysis.grouping import Analysis, analyse
 from dbprofile.capture.profile import Profile
 from dbprofile.capture.query import Query
 from dbprofile.capture.scope import UNIT_KINDS, Scope, add_listener, next_number, remove_listener
+from dbprofile.errors import ConfigurationError
 from dbprofile.findings.finding import Finding
 from dbprofile.findings.report import Report
 from dbprofile.guard import guarded
 from dbprofile.output.sinks import LogSink
 from dbprofile.rules import DEFAULT_RULES
 from dbprofile.rules.rule import Rule
-from dbprofile.settings import Settings, project_settings, switch
+from dbprofile.settings import Settings, project_root, project_settings, switch
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Profiler", "Sink", "default_profiler", "profiler_for", "set_default_profiler"]
+__all__ = ["Profiler", "Sink", "default_profiler", "profiler_for", "set_default_profiler", "watch"]
 
 #: A sink is called with each report when its scope has closed and was judged. It may also define, and is then told of,
 #: ``query_done(query, handle, exception)`` after each execution, with or without a scope; ``unit_opened(scope)``; and
@@ -211,7 +212,9 @@ def set_default_profiler(profiler: Profiler | None) -> None:
     _default = profiler
 
 
-def profiler_for(given: Mapping[str, object], *, debug: bool | None) -> Profiler | None:
+def profiler_for(
+    given: Mapping[str, object], *, debug: bool | None, profiler: Profiler | None = None
+) -> Profiler | None:
     """The Profiler that a framework's adapter uses, from the settings it was given over those of the project.
 
     The first one becomes the default. It prints to the console where a person is watching.
@@ -219,28 +222,51 @@ def profiler_for(given: Mapping[str, object], *, debug: bool | None) -> Profiler
     Args:
         given: keys and values, as in ``DBPROFILE`` of Django's settings.
         debug: the framework's own flag; ``None`` where none speaks: a terminal on standard error then decides.
+        profiler: one that was built by hand: it is used as it is, and does not become the default.
 
     Returns:
         ``None`` where dbprofile is switched off, by ``enabled`` or ``DBPROFILE=0``.
 
     Raises:
-        ConfigurationError: for an unknown key or a value of the wrong type.
+        ConfigurationError: for an unknown key or a value of the wrong type, and for settings beside ``profiler``.
     """
     chosen = switch()
-    profiler = _built_from({**project_settings(), **given})
+    by_hand = profiler is not None
+    if profiler is None:
+        profiler = _built_from({**project_settings(), **given})
+    elif given:
+        raise ConfigurationError(
+            f"dbprofile: {', '.join(sorted(given))} would be ignored beside profiler=; give them to Profiler(...)"
+        )
     if chosen is False or not profiler.settings.enabled:
         return None
-    watched = profiler.settings.debug if profiler.settings.debug is not None else debug
+    if not by_hand:
+        watch(profiler, debug)
+        if _default is None:
+            set_default_profiler(profiler)
+    return profiler
+
+
+def watch(profiler: Profiler, debug: bool | None) -> None:
+    """Print a Profiler's reports to the console if a person is watching. Idempotent: some frameworks know only later.
+
+    Args:
+        profiler: whose settings have the last word.
+        debug: the framework's own flag; ``None`` where none speaks: a terminal on standard error then decides.
+
+    Raises:
+        ConfigurationError: if ``DBPROFILE`` in the environment says what is no answer.
+    """
+    chosen = switch()
+    settings = profiler.settings
+    watched = settings.debug if settings.debug is not None else debug
     if chosen is not None:
-        watched = True
+        watched = chosen is not False
     if watched is None:
         watched = sys.stderr is not None and sys.stderr.isatty()
-    console = "findings" if chosen == "findings" else profiler.settings.console
-    if watched and console != "off":
-        profiler.add_sink(LogSink(console))
-    if _default is None:
-        set_default_profiler(profiler)
-    return profiler
+    console = "findings" if chosen == "findings" else settings.console
+    if watched and console != "off" and not any(isinstance(sink, LogSink) for sink in profiler.sinks):
+        profiler.add_sink(LogSink(console, root=project_root()))
 
 
 def _built_from(given: Mapping[str, Any]) -> Profiler:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dbprofile.analysis.variation import measured, varying
+from dbprofile.analysis.variation import limit_of, measured, varying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ def paging(members: Sequence[Query]) -> bool:
         return False
     first = members[0]
     operation = first.provenance.operation if first.provenance is not None else ""
-    limit = measured(first).limit
+    limit = limit_of(first)
     if limit is not None and limit != 1 and operation not in _ONE_ROW:
         return True
     if first.statement.traits.aggregate_only:

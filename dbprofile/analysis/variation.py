@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbprofile.capture.provenance import Token
-from dbprofile.sql.statement import measure
+from dbprofile.sql.statement import Position, measure
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dbprofile.capture.query import Digest, Query
     from dbprofile.sql.statement import Measure, Value
 
-__all__ = ["Varying", "distinct_parents", "measured", "parameter_set", "varying"]
+__all__ = ["Varying", "distinct_parents", "limit_of", "measured", "parameter_set", "varying"]
 
 
 def measured(query: Query) -> Measure:
@@ -69,17 +69,26 @@ def _by_column(rows: list[list[tuple[Value, int | None]]]) -> list[Varying]:
     return [Varying(role, column, tuple(hashes)) for (role, column), hashes in merged.items()]
 
 
+def limit_of(query: Query) -> int | None:
+    """The number behind LIMIT, where it can be known: a literal, or a parameter whose hash is the number itself."""
+    limit = measured(query).limit
+    return _at(limit.position, query.parameters) if isinstance(limit, Position) else limit
+
+
 def _hash(value: Value, parameters: Digest | None) -> int | None:
-    if value.hash is not None:
-        return value.hash
-    if parameters is None or value.position is None:
+    return value.hash if value.hash is not None else _at(value.position, parameters)
+
+
+def _at(position: int | str | None, parameters: Digest | None) -> int | None:
+    """The hash of a parameter, if it is among the first or last that are kept."""
+    if parameters is None or position is None:
         return None
-    if isinstance(value.position, str):
+    if isinstance(position, str):
         ends = parameters.head + parameters.tail
-        return ends[parameters.names.index(value.position)] if value.position in parameters.names else None
-    if value.position < len(parameters.head):
-        return parameters.head[value.position]
-    from_end = value.position - parameters.count + len(parameters.tail)
+        return ends[parameters.names.index(position)] if position in parameters.names else None
+    if position < len(parameters.head):
+        return parameters.head[position]
+    from_end = position - parameters.count + len(parameters.tail)
     return parameters.tail[from_end] if 0 <= from_end < len(parameters.tail) else None
 
 

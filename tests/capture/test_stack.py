@@ -86,7 +86,7 @@ def test_a_mark_that_stands_for_a_line_is_the_call_site(library: Callable[[Calla
     finally:
         stack.forget(library.__code__)
 
-    assert walk.call_site == tag
+    assert site == tag
     assert path[0] == tag
     assert path[1].function.startswith("test_a_mark_that_stands_for_a_line")
 

@@ -1,0 +1,89 @@
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from dbprofile import Profiler, hooks
+from tests.sources import DATABASE, shop
+
+
+def test_without_scope_and_listener_nobody_wants_to_know() -> None:
+    assert hooks.receiver() is None
+
+
+def test_a_batch_knows_its_size_and_an_iterator_is_left_alone() -> None:
+    with Profiler().scope("block", "b") as scope:
+        for parameters in ([(1,), (2,)], iter([(1,)])):
+            hooks.stop(hooks.start(scope, "INSERT INTO t VALUES (?)", parameters, DATABASE, batch=True))
+
+    assert [query.batch_size for query in scope.profile().queries] == [2, None]
+    assert [query.parameters for query in scope.profile().queries] == [None, None]
+
+
+def test_fetches_grow_the_query_after_it_was_recorded() -> None:
+    with shop() as database, Profiler().scope("block", "b") as scope:
+        cursor = database.execute("SELECT id FROM orders")
+        (query,) = scope.profile().queries
+        assert (query.rows, query.fetches) == (None, 0)
+        cursor.fetchall()
+
+    assert (query.rows, query.fetches) == (5, 1)
+    assert query.fetch_seconds > 0
+
+
+def test_the_class_of_an_error_is_kept_and_its_message_is_not() -> None:
+    with shop() as database, Profiler().scope("block", "b") as scope, pytest.raises(sqlite3.OperationalError):
+        database.execute("SELECT secret FROM nowhere")
+
+    (query,) = scope.profile().queries
+    assert query.error == "OperationalError"
+    assert all("no such table" not in str(getattr(query, name)) for name in query.__slots__)
+
+
+def test_values_are_kept_only_on_purpose() -> None:
+    def values(profiler: Profiler) -> list[object]:
+        with shop() as database, profiler.scope("block", "b") as scope:
+            database.execute("SELECT name FROM customer WHERE id = ?", (4,))
+        return [query.values for query in scope.profile().queries]
+
+    assert values(Profiler()) == [None]
+    assert values(Profiler(show_values=True)) == [(4,)]
+
+
+def test_beyond_the_detail_limit_only_the_slow_have_a_call_site() -> None:
+    with Profiler(detail_limit=0, slow_ms=0).scope("block", "slow") as slow, shop() as database:
+        database.execute("SELECT 1 FROM orders")
+    with Profiler(detail_limit=0).scope("block", "quick") as quick, shop() as database:
+        database.execute("SELECT 1 FROM orders")
+
+    (query,) = slow.profile().queries
+    assert query.call_site is not None
+    assert quick.profile().queries == ()
+    assert quick.profile().query_count == 1
+
+
+def test_a_new_lineage_is_the_same_for_the_same_place_in_a_lane() -> None:
+    with Profiler().scope("block", "b") as scope:
+        lane = scope.lane()
+        one = hooks.root_lineage(lane, "Q", "SELECT 1", (), DATABASE)
+
+        assert hooks.root_lineage(lane, "Q", "SELECT 1", (), DATABASE) is one
+        assert hooks.root_lineage(lane, "Q", "SELECT 2", (), DATABASE) is not one
+
+
+@pytest.mark.usefixtures("failing_open")
+def test_a_fault_in_recording_leaves_the_application_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("dbprofile.capture.scope.Scope.record", fail)
+    with shop() as database, Profiler().scope("block", "b"):
+        assert len(database.execute("SELECT id FROM orders").fetchall()) == 5
+
+
+def test_statements_of_a_pool_thread_with_the_scope_in_its_context_are_named_by_thread() -> None:
+    with shop() as database, Profiler().scope("test", "t", reach="process") as scope:
+        with ThreadPoolExecutor(1, thread_name_prefix="pool") as pool:
+            pool.submit(database.execute, "SELECT 1 FROM orders").result()
+
+    assert [query.thread for query in scope.profile().queries] == ["pool_0"]
