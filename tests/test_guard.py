@@ -16,10 +16,8 @@ def test_a_fault_is_logged_once_for_each_class_and_the_default_returned(caplog: 
         assert [divide(1, 0) for _ in range(3)] == [-1, -1, -1]
         assert divide("secret", 1) == -1  # type: ignore[arg-type]
 
-    assert [record.args[1].split(" at ")[0] for record in caplog.records if record.args] == [
-        "ZeroDivisionError",
-        "TypeError",
-    ]  # type: ignore[index, union-attr]
+    told = [record.getMessage() for record in caplog.records]
+    assert ["ZeroDivisionError" in told[0], "TypeError" in told[1], len(told)] == [True, True, 2]
     assert "secret" not in caplog.text
     assert faults() == {"tests.divide": 4}
 
