@@ -81,9 +81,12 @@ def test_a_fault_in_recording_leaves_the_application_alone(monkeypatch: pytest.M
         assert len(database.execute("SELECT id FROM orders").fetchall()) == 5
 
 
-def test_statements_of_a_pool_thread_with_the_scope_in_its_context_are_named_by_thread() -> None:
-    with shop() as database, Profiler().scope("test", "t", reach="process") as scope:
-        with ThreadPoolExecutor(1, thread_name_prefix="pool") as pool:
-            pool.submit(database.execute, "SELECT 1 FROM orders").result()
+def test_statements_of_a_pool_thread_are_named_by_their_thread() -> None:
+    with (
+        shop() as database,
+        Profiler().scope("test", "t", reach="process") as scope,
+        ThreadPoolExecutor(1, thread_name_prefix="pool") as pool,
+    ):
+        pool.submit(database.execute, "SELECT 1 FROM orders").result()
 
     assert [query.thread for query in scope.profile().queries] == ["pool_0"]

@@ -30,9 +30,14 @@ def test_the_innermost_line_of_the_application_is_the_call_site() -> None:
 
 def test_library_frames_are_never_a_call_site() -> None:
     # The standard library calls back: re.sub is written in Python.
-    walks: list[Walk] = []
-    re.sub("a", lambda _: walks.append(Walk(sys._getframe(1))) or "", "a")
-    site = walks[0].call_site
+    sites: list[CallSite | None] = []
+
+    def called_back(_match: re.Match[str]) -> str:
+        sites.append(Walk(sys._getframe(1)).call_site)
+        return ""
+
+    re.sub("a", called_back, "a")
+    (site,) = sites
 
     assert site is not None
     assert site.function == "test_library_frames_are_never_a_call_site"
