@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from dbprofile.findings.places import place_of
 from dbprofile.output.excerpts import sql_excerpt
 from dbprofile.output.source import shown_path, source_text
 from dbprofile.output.terminal import Terminal, cells, elide_end, visible, wrapped
+from dbprofile.sql.statement import Statement
 
 __all__ = ["Block"]
 
@@ -32,6 +34,7 @@ _SOURCE_COLUMN_NARROW: Final = 41
 _LEAST_SOURCE: Final = 20
 _LEAST_SQL: Final = 30
 _PLACES: Final = 3
+_FREQUENT: Final = 3
 _FIX_LINES: Final = 3
 
 
@@ -52,7 +55,9 @@ class Block:
         else:
             yield from self._places()
             if self.finding.statement is not None:
-                yield self._statement(self._how_often())
+                yield self._statement(self.finding.statement, self._how_often())
+            elif _word(self.finding) == "OVER":
+                yield from self._most_frequent()
         if self.finding.fix is not None:
             yield from self._fix(self.finding.fix)
 
@@ -119,10 +124,9 @@ class Block:
 
     # --- the statement
 
-    def _statement(self, right: str) -> str:
-        assert self.finding.statement is not None  # asked before
+    def _statement(self, statement: Statement, right: str) -> str:
         room = self.terminal.width - _INDENT - (cells(right) + 2 if right else 0)
-        sql = self._visible(sql_excerpt(self.finding.statement, room, self.terminal.ellipsis))
+        sql = self._visible(sql_excerpt(statement, room, self.terminal.ellipsis))
         return self._at_right_edge(" " * _INDENT + elide_end(sql, room, self.terminal.ellipsis), right)
 
     def _how_often(self) -> str:
@@ -138,21 +142,25 @@ class Block:
         single = all(digest is not None and digest.count == 1 for digest in digests)
         return f"{times(len(members))}, {len(known):,} different {'ids' if single else 'parameters'}"
 
+    def _most_frequent(self) -> Iterator[str]:
+        """What a budget went into."""
+        tally = Counter(query.statement for query in self.finding.queries)
+        for statement, count in tally.most_common(_FREQUENT):
+            yield self._statement(statement, times(count))
+
     def _repeated(self) -> Iterator[str]:
-        """The statement of a question asked again, with all places that asked it."""
-        sites = dict.fromkeys(site for query in self.finding.queries if (site := place_of(query)) is not None)
-        places = [self._path(site) for site in sites]
-        if len(places) == 1:
-            yield from self._places()
-            places = []
-        elif len(places) > _PLACES:
-            places[_PLACES:] = [f"and {len(places) - _PLACES} more"]
-        joined = ", ".join(places).replace(", and ", " and ")
-        beside = cells(joined) + 2 + _LEAST_SQL <= self.terminal.width - _INDENT
-        if self.finding.statement is not None:
-            yield self._statement(joined if beside else "")
+        """The statement of a question asked again, beside it the places that asked; below it with their source if they need room."""
+        sites = list(dict.fromkeys(site for query in self.finding.queries if (site := place_of(query)) is not None))
+        more = len(sites) - _PLACES
+        rest = f" and {more:,} more" if more > 0 else ""
+        joined = ", ".join(self._path(site) for site in sites[:_PLACES]) + rest
+        beside = len(sites) > 1 and cells(joined) + 2 + _LEAST_SQL <= self.terminal.width - _INDENT
         if not beside:
-            yield from (" " * _INDENT + place for place in places)
+            yield from map(self._place, sites[:_PLACES])
+            if rest:
+                yield " " * _INDENT + rest.lstrip()
+        if self.finding.statement is not None:
+            yield self._statement(self.finding.statement, joined if beside else "")
 
     # --- the cure
 
@@ -204,6 +212,6 @@ def _shown_callers(finding: Finding) -> list[CallSite]:
 
 
 def _function(site: CallSite) -> str:
-    """The name of the function as its author wrote it; none for a template or the top of a module."""
-    name = site.function.rpartition("<locals>.")[2]
-    return "" if name == "<module>" else name
+    """The innermost function that has a name, which lambdas and comprehensions have not; none at the top of a module."""
+    names = [name for name in site.function.split(".<locals>.") if not name.startswith("<")]
+    return names[-1] if names else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from dbprofile.capture.profile import Profile
 from dbprofile.findings.numbers import duration, quantity
@@ -20,16 +20,30 @@ _THREADS: Final = 2
 _SHORTEST_NAME: Final = 20
 
 
+class _Extent(NamedTuple):
+    """What of it is told: the less room, the less."""
+
+    rows: bool = True
+    bracket: bool = True
+    names: bool = True
+
+
+_EXTENTS: Final = (
+    _Extent(),
+    _Extent(rows=False),
+    _Extent(bracket=False),
+    _Extent(rows=False, bracket=False),
+    _Extent(rows=False, bracket=False, names=False),
+)
+
+
 def headline(report: Report, terminal: Terminal) -> str:
     """One line of at most the terminal's width; too narrow for all it loses the rows, the bracket, and then parts of the name."""
     profile = report.profile
     number = f"#{profile.number}" if profile.number else ""
     room = terminal.width - (len(number) + 2 if number else 0)
     name, findings = _name(profile, terminal), _findings(report)
-    lines = [
-        " | ".join((f"dbprofile {name}", *_parts(report, terminal, rows=rows, bracket=bracket)))
-        for rows, bracket in ((True, True), (False, True), (True, False), (False, False))
-    ]
+    lines = [" | ".join((f"dbprofile {name}", *_parts(report, terminal, extent))) for extent in _EXTENTS]
     line = next((line for line in lines if cells(line) <= room), lines[-1])
     if cells(line) > room:
         kept = max(room - (cells(line) - cells(name)), _SHORTEST_NAME)
@@ -51,11 +65,11 @@ def _name(profile: Profile, terminal: Terminal) -> str:
     return visible(name if status is None else f"{name} {status}", terminal)
 
 
-def _parts(report: Report, terminal: Terminal, *, rows: bool, bracket: bool) -> Iterator[str]:
+def _parts(report: Report, terminal: Terminal, extent: _Extent) -> Iterator[str]:
     profile = report.profile
     yield quantity(profile.query_count, "query", "queries")
-    yield _time(report, bracket=bracket)
-    if rows and profile.rows:
+    yield _time(report, bracket=extent.bracket)
+    if extent.rows and profile.rows:
         yield quantity(profile.rows, "row")
     if report.findings:
         yield _findings(report)
@@ -63,7 +77,8 @@ def _parts(report: Report, terminal: Terminal, *, rows: bool, bracket: bool) -> 
         yield f"{sum(counter.count for counter in profile.counters):,} only counted"
     for missed, word in ((profile.untracked, "untracked"), (profile.late, "late")):
         if missed:
-            yield visible(f"{sum(missed.values()):,} {word} ({_threads(missed)})", terminal)
+            names = f" ({_threads(missed)})" if extent.names else ""
+            yield visible(f"{sum(missed.values()):,} {word}{names}", terminal)
 
 
 def _findings(report: Report) -> str:

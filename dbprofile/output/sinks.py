@@ -53,7 +53,9 @@ class LogSink:
         log, level = (_findings_log, logging.WARNING) if wrong else (_log, logging.INFO)
         if log.isEnabledFor(level):
             terminal = Terminal.of(sys.stderr, colour=self._colour) if ours and sys.stderr is not None else PLAIN
-            log.log(level, "%s", self._render(report, terminal), extra=_facts(report))
+            shown = self._render(report, terminal)
+            # A block ends with a blank line, else the server's own next line looks like a part of it.
+            log.log(level, "%s\n" if ours and "\n" in shown else "%s", shown, extra=_facts(report))
 
     def _text(self, report: Report, terminal: Terminal) -> str:
         return text.render([report], terminal, root=self._root)
