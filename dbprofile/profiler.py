@@ -212,12 +212,11 @@ def set_default_profiler(profiler: Profiler | None) -> None:
     _default = profiler
 
 
-def profiler_for(
-    given: Mapping[str, object], *, debug: bool | None, profiler: Profiler | None = None
-) -> Profiler | None:
-    """The Profiler that a framework's adapter uses, from the settings it was given over those of the project.
+def profiler_for(given: Mapping[str, object], *, debug: bool | None, profiler: object = None) -> Profiler | None:
+    """The Profiler that a framework's adapter uses: from the settings it was given over those of the project.
 
-    The first one becomes the default. It prints to the console where a person is watching.
+    Without settings of its own it is the default one; the first that is built becomes the default. It prints to the console where
+    a person is watching.
 
     Args:
         given: keys and values, as in ``DBPROFILE`` of Django's settings.
@@ -231,19 +230,28 @@ def profiler_for(
         ConfigurationError: for an unknown key or a value of the wrong type, and for settings beside ``profiler``.
     """
     chosen = switch()
-    by_hand = profiler is not None
-    if profiler is None:
-        profiler = _built_from({**project_settings(), **given})
-    elif given:
-        raise ConfigurationError(
-            f"dbprofile: {', '.join(sorted(given))} would be ignored beside profiler=; give them to Profiler(...)"
-        )
-    if chosen is False or not profiler.settings.enabled:
+    if profiler is not None:
+        by_hand = _by_hand(profiler, given)
+        return None if chosen is False or not by_hand.settings.enabled else by_hand
+    built = _built_from({**project_settings(), **given}) if given else default_profiler()
+    if chosen is False or not built.settings.enabled:
         return None
-    if not by_hand:
-        watch(profiler, debug)
-        if _default is None:
-            set_default_profiler(profiler)
+    watch(built, debug)
+    if _default is None:
+        set_default_profiler(built)
+    return built
+
+
+def _by_hand(profiler: object, given: Mapping[str, object]) -> Profiler:
+    if not isinstance(profiler, Profiler):
+        raise ConfigurationError(
+            f"dbprofile: profiler={profiler!r} is no Profiler; build one with dbprofile.Profiler(...)"
+        )
+    if given:
+        keys = ", ".join(sorted(given))
+        raise ConfigurationError(
+            f"dbprofile: {keys} would be ignored beside profiler=; give them to dbprofile.Profiler(...)"
+        )
     return profiler
 
 

@@ -1,30 +1,150 @@
-"""The door for adapters that open scopes: bodies that run after their handler returned, each step inside its scope."""
+"""The door for adapters that open scopes: requests, and bodies that run after their handler returned, each step inside its scope.
+
+Nothing here raises an exception of ours into the application: where a step fails open, the application runs without a scope.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sized
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from dbprofile.capture.scope import Scope, current_scope
+from dbprofile.capture.scope import Scope, current_scope, enclosing_scope
 from dbprofile.guard import guarded
-from dbprofile.profiler import Profiler, default_profiler, profiler_for
+from dbprofile.profiler import Profiler, default_profiler, profiler_for, watch
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 __all__ = [
     "AsyncBody",
     "Body",
     "Profiler",
     "Scope",
+    "answered",
     "current_scope",
     "default_profiler",
+    "enter",
+    "failed",
+    "finish",
     "guarded",
+    "leave",
+    "open_request",
+    "open_scope",
+    "path_of",
     "profiler_for",
+    "routed",
+    "sent",
+    "serve",
+    "watch",
 ]
 
 T = TypeVar("T")
 
+#: What a client may write into a metric's label; any other method is ``_OTHER`` there, as OpenTelemetry has it.
+_METHODS: Final = frozenset(
+    {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"},
+)
+#: Characters of a path that is shown because no route is known.
+_SHOWN: Final = 200
+
+
+# --- a unit of work, step by step -----------------------------------------------------------------------------------
+
+
+@guarded("streaming.open_scope", None)
+def open_scope(
+    profiler: Profiler, kind: str, name: str, *, path: str, labels: dict[str, object] | None = None
+) -> Scope | None:
+    """Open a unit of work that the adapter enters, leaves and finishes itself.
+
+    Args:
+        profiler: the adapter's.
+        kind: ``request``, ``message`` …
+        name: what people read.
+        path: what ``include`` and ``exclude`` are asked about.
+        labels: what is known of it.
+
+    Returns:
+        ``None`` where nobody would hear of it: the profiler has no sink and no scope is open round it, or its settings leave it out.
+    """
+    if not profiler.sinks and enclosing_scope() is None:
+        return None
+    return profiler.scope(kind, name, labels=labels) if profiler.wants(path) else None
+
+
+@guarded("streaming.open_request", None)
+def open_request(profiler: Profiler, method: str, path: str) -> Scope | None:
+    """The same for a request over HTTP, of which the route is not known yet."""
+    name = f"{method} {path}"
+    if len(name) > _SHOWN:
+        name = f"{name[: _SHOWN - 3]}..."
+    labels: dict[str, object] = {"http.request.method": method if method in _METHODS else "_OTHER"}
+    return open_scope(profiler, "request", name, path=path, labels=labels)
+
+
+@guarded("streaming.enter", None)
+def enter(scope: Scope) -> AbstractContextManager[Scope] | None:
+    """Make a scope current, for one step; what is returned goes to ``leave()``."""
+    step = scope.entered()
+    step.__enter__()
+    return step
+
+
+@guarded("streaming.leave", None)
+def leave(step: AbstractContextManager[Scope] | None) -> None:
+    """End a step."""
+    if step is not None:
+        step.__exit__(None, None, None)
+
+
+@guarded("streaming.routed", None)
+def routed(scope: Scope, method: str, pattern: str) -> None:
+    """Name a request by the pattern of its route, as the framework writes it: ``GET /orders/{number}``."""
+    scope.name = f"{method} {pattern}"
+    scope.labels["http.route"] = pattern
+
+
+@guarded("streaming.answered", None)
+def answered(scope: Scope, status: int) -> None:
+    """The response begins: what runs from now on is streaming."""
+    scope.labels["http.response.status_code"] = status
+    scope.phase = "streaming"
+
+
+@guarded("streaming.failed", None)
+def failed(scope: Scope, error: BaseException) -> None:
+    """An exception leaves the application; its class is kept, never its message."""
+    scope.labels["error.type"] = type(error).__qualname__
+    if scope.phase == "handling" and isinstance(error, Exception):
+        # Whoever stands outside makes a response of it.
+        scope.labels["http.response.status_code"] = 500
+
+
+@guarded("streaming.sent", None)
+def sent(scope: Scope) -> None:
+    """The last byte is out: hand the unit over; what the application does from now on is background work of its own."""
+    if scope.kind == "background":
+        return
+    scope.cut("background", f"background of {scope.name} #{scope.number}")
+    scope.labels.pop("http.response.status_code", None)
+
+
+@guarded("streaming.finish", None)
+def finish(scope: Scope) -> None:
+    """Nothing of the unit runs any more: close its scope. Idempotent."""
+    scope.close(discard=scope.kind == "background" and scope.is_empty)
+
+
+# --- bodies ---------------------------------------------------------------------------------------------------------
+
 
 class Body(Generic[T]):
-    """A body of which each step runs inside its scope; the scope closes with the body, exhausted or closed early.
+    """A body of which each step runs inside its scope.
+
+    When it is exhausted the scope hands over; when it is closed, early or not, the scope closes, and what ``close`` did after
+    the last item is a background of its own.
 
     Args:
         body: the iterable that a handler returned; its own ``close`` is called.
@@ -40,32 +160,41 @@ class Body(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        scope = self._scope
         try:
-            with scope.entered():
-                if self._steps is None:
-                    self._steps = iter(self._body)
-                return next(self._steps)
-        except BaseException:
-            # StopIteration too: the last byte is out.
-            scope.close()
+            return self._step()
+        except StopIteration:
+            sent(self._scope)
             raise
+        except BaseException as error:
+            failed(self._scope, error)
+            finish(self._scope)
+            raise
+
+    def _step(self) -> T:
+        step = enter(self._scope)
+        try:
+            if self._steps is None:
+                self._steps = iter(self._body)
+            return next(self._steps)
+        finally:
+            leave(step)
 
     def close(self) -> None:
         """Close the body, inside its scope, then the scope."""
+        step = enter(self._scope)
         try:
-            with self._scope.entered():
-                close = getattr(self._body, "close", None)
-                if close is not None:
-                    close()
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
         finally:
-            self._scope.close()
+            leave(step)
+            finish(self._scope)
 
 
 class AsyncBody(Generic[T]):
     """The same for an asynchronous body."""
 
-    def __init__(self, body: Any, scope: Scope) -> None:
+    def __init__(self, body: AsyncIterable[T], scope: Scope) -> None:
         self._body = body
         self._scope = scope
         self._steps: AsyncIterator[T] | None = None
@@ -74,22 +203,100 @@ class AsyncBody(Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        scope = self._scope
         try:
-            with scope.entered():
-                if self._steps is None:
-                    self._steps = aiter(self._body)
-                return await anext(self._steps)
-        except BaseException:
-            scope.close()
+            return await self._step()
+        except StopAsyncIteration:
+            sent(self._scope)
             raise
+        except BaseException as error:
+            failed(self._scope, error)
+            finish(self._scope)
+            raise
+
+    async def _step(self) -> T:
+        step = enter(self._scope)
+        try:
+            if self._steps is None:
+                self._steps = aiter(self._body)
+            return await anext(self._steps)
+        finally:
+            leave(step)
 
     async def aclose(self) -> None:
         """Close the body, inside its scope, then the scope."""
+        step = enter(self._scope)
         try:
-            with self._scope.entered():
-                close = getattr(self._body, "aclose", None)
-                if close is not None:
-                    await close()
+            close = getattr(self._body, "aclose", None)
+            if close is not None:
+                await close()
         finally:
-            self._scope.close()
+            leave(step)
+            finish(self._scope)
+
+
+# --- WSGI -----------------------------------------------------------------------------------------------------------
+
+
+def serve(
+    application: WSGIApplication, environ: WSGIEnvironment, start_response: StartResponse, scope: Scope
+) -> Iterable[bytes]:
+    """Run a WSGI application in its scope, which closes with the body.
+
+    A body that is all there, or that the server may send as a file, is returned as it is, and the scope closes at once.
+    """
+    step = enter(scope)
+    try:
+        body = application(environ, _Start(start_response, scope))
+    except BaseException as error:
+        leave(step)
+        failed(scope, error)
+        finish(scope)
+        raise
+    leave(step)
+    followed = _followed(body, environ, scope)
+    return body if followed is None else followed
+
+
+@guarded("streaming.path_of", "")
+def path_of(environ: WSGIEnvironment) -> str:
+    """The path of a request to a WSGI application, with the part that led to the application."""
+    path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    return path.encode("latin-1").decode("utf-8", "replace")  # PEP 3333: bytes in the guise of text
+
+
+class _Start:
+    """``start_response`` that also reads the status."""
+
+    __slots__ = ("_scope", "_start_response")
+
+    def __init__(self, start_response: StartResponse, scope: Scope) -> None:
+        self._start_response = start_response
+        self._scope = scope
+
+    def __call__(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None = None,
+        /,
+    ) -> Callable[[bytes], object]:
+        _started(self._scope, status)
+        if exc_info is None:
+            return self._start_response(status, headers)
+        return self._start_response(status, headers, exc_info)
+
+
+@guarded("streaming.started", None)
+def _started(scope: Scope, status: str) -> None:
+    answered(scope, int(status[:3]))
+
+
+@guarded("streaming.followed", None)
+def _followed(body: Iterable[bytes], environ: WSGIEnvironment, scope: Scope) -> Body[bytes] | None:
+    """The body, each step in its scope; ``None`` where the scope is over and the body stays as it is."""
+    wrapper = environ.get("wsgi.file_wrapper")
+    # Servers ask a body for its length, send a file by system call, and know their own wrapper by its class.
+    if isinstance(body, Sized) or hasattr(body, "read") or (isinstance(wrapper, type) and isinstance(body, wrapper)):
+        finish(scope)
+        return None
+    return Body(body, scope)

@@ -3,7 +3,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from dbprofile import Finding, Profiler, Query, Report, Scope, Severity
+from dbprofile import ConfigurationError, Finding, Profiler, Query, Report, Scope, Severity
 from dbprofile.analysis.grouping import Analysis
 from dbprofile.profiler import default_profiler, profiler_for, set_default_profiler
 from tests.building import profile, read
@@ -118,9 +118,39 @@ def no_default() -> Iterable[None]:
 @pytest.mark.usefixtures("no_default")
 def test_the_first_profiler_of_an_adapter_becomes_the_default() -> None:
     first = profiler_for({"slow_ms": 20}, debug=False)
-    second = profiler_for({}, debug=False)
+    second = profiler_for({"slow_ms": 30}, debug=False)
 
     assert default_profiler() is first is not second
+
+
+@pytest.mark.usefixtures("no_default")
+def test_an_adapter_without_settings_uses_the_default_and_the_sinks_it_was_given() -> None:
+    heard: list[Report] = []
+    default_profiler().add_sink(heard.append)
+
+    assert profiler_for({}, debug=False) is default_profiler()
+
+
+@pytest.mark.usefixtures("no_default")
+def test_a_profiler_built_by_hand_is_used_as_it_is() -> None:
+    by_hand = Profiler()
+
+    assert profiler_for({}, debug=True, profiler=by_hand) is by_hand
+    assert by_hand.sinks == ()
+    assert default_profiler() is not by_hand
+
+
+@pytest.mark.usefixtures("no_default")
+@pytest.mark.parametrize(
+    ("given", "profiler", "told"),
+    [
+        ({"slow_ms": 20, "debug": True}, Profiler(), "debug, slow_ms would be ignored beside profiler="),
+        ({}, "shop.profiler", "profiler='shop.profiler' is no Profiler"),
+    ],
+)
+def test_a_profiler_that_cannot_be_used_is_refused(given: dict[str, object], profiler: object, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        profiler_for(given, debug=False, profiler=profiler)
 
 
 @pytest.mark.usefixtures("no_default")
@@ -133,6 +163,7 @@ def test_zero_in_the_environment_turns_everything_off(monkeypatch: pytest.Monkey
 @pytest.mark.usefixtures("no_default")
 def test_the_console_is_on_where_a_person_is_watching() -> None:
     def sinks(given: dict[str, object], *, debug: bool | None) -> int:
+        set_default_profiler(None)
         profiler = profiler_for(given, debug=debug)
         assert profiler is not None
         return len(profiler.sinks)

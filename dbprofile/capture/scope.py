@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from dbprofile.capture.counters import Counters
 from dbprofile.capture.profile import Profile
+from dbprofile.guard import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -34,6 +35,7 @@ __all__ = [
     "Scope",
     "add_listener",
     "current_scope",
+    "enclosing_scope",
     "listeners",
     "muted",
     "receiver",
@@ -109,7 +111,7 @@ class Scope:
     ) -> None:
         self.kind = kind
         self.name = name
-        self.number = number
+        self._number: int | None = number
         self.parent = parent
         self.labels: dict[str, object] = labels if labels is not None else {}
         self.notes: dict[object, object] = {}
@@ -122,12 +124,7 @@ class Scope:
         self.reach = reach
         self.detailed = 0
         self.root: FrameType | None = None
-        outer = _CURRENT.get()
-        if outer is None or outer is _MUTED:
-            outer = _processes[-1] if _processes else None
-        while outer is not None and not outer.open:
-            outer = outer.outer
-        self.outer: Scope | None = outer
+        outer = self.outer = enclosing_scope()
         self.unit: Hashable = (kind, number) if kind in UNIT_KINDS or outer is None else outer.unit
         self._on_close = on_close
         self._on_settle = on_settle
@@ -231,6 +228,13 @@ class Scope:
         _reset(self._tokens.pop())
         self.close()
 
+    @property
+    def number(self) -> int:
+        """The ``#42`` by which people refer to it. A part that was cut off takes its own when somebody asks first."""
+        if self._number is None:
+            self._number = next_number()
+        return self._number
+
     @contextmanager
     def entered(self) -> Iterator[Scope]:
         """Make the scope current for one step, without closing it at the end."""
@@ -242,6 +246,7 @@ class Scope:
         finally:
             _reset(token)
 
+    @guarded("scope.settle", None)
     def settle(self) -> None:
         """The last moment before the response is over: counts and durations go to the sinks. Idempotent."""
         if not self.settled:
@@ -249,21 +254,32 @@ class Scope:
             if self._on_settle is not None:
                 self._on_settle(self)
 
-    def cut(self, kind: str, name: str, phase: str = "background") -> None:
-        """Hand over what is recorded so far as a Profile, and go on with an empty record as another unit."""
+    @guarded("scope.cut", None)
+    def cut(self, kind: str, name: str, phase: str = "background", *, discard: bool = False) -> None:
+        """Hand over what is recorded so far as a Profile, and go on with an empty record as another unit.
+
+        Args:
+            kind: of the unit that begins.
+            name: of the unit that begins.
+            phase: in which its statements run.
+            discard: hand nothing over, for a part that turned out empty.
+        """
         if not self.open:
             return
-        self.settle()
-        profile = self.profile()
+        if not discard:
+            self.settle()
+        profile = None if discard else self.profile()
         self._lanes, self._received, self.detailed, self._serials = {}, {}, 0, count()
-        if self._on_close is not None:
+        if self._on_close is not None and profile is not None:
             self._on_close(self, profile)
-        self.parent = self.number if self.kind != kind else self.parent
+        if self.kind != kind:
+            self.parent = None if profile is None else profile.number
         self.kind, self.name, self.phase = kind, name, phase
-        self.number = next_number()
-        self.unit = (kind, self.number) if kind in UNIT_KINDS else self.unit
+        self._number = None
+        self.unit = (kind, -next(_parts)) if kind in UNIT_KINDS else self.unit
         self._begin()
 
+    @guarded("scope.close", None)
     def close(self, *, discard: bool = False) -> None:
         """End the unit of work and hand its Profile over. Idempotent; from any thread and any context.
 
@@ -320,11 +336,23 @@ _listeners: tuple[Any, ...] = ()
 _untracked: Tally[str] = Tally()
 _late: Tally[str] = Tally()
 _numbers = count(1)
+#: Units of parts whose number is not taken yet; negative, so that they are nobody's number.
+_parts = count(1)
 
 
 def next_number() -> int:
     """The next ``#42`` of this process."""
     return next(_numbers)
+
+
+def enclosing_scope() -> Scope | None:
+    """The open scope that one opened now would be inside of: the current one, else the innermost of the process."""
+    outer = _CURRENT.get()
+    if outer is None or outer is _MUTED:
+        outer = _processes[-1] if _processes else None
+    while outer is not None and not outer.open:
+        outer = outer.outer
+    return outer
 
 
 def current_scope() -> Scope | None:
