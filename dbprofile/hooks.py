@@ -27,6 +27,7 @@ from dbprofile.capture.database import Database
 from dbprofile.capture.provenance import Batch, Lineage, Provenance, Token
 from dbprofile.capture.query import Query, digest
 from dbprofile.capture.scope import (
+    UNIT_KINDS,
     Lane,
     Scope,
     add_listener,
@@ -37,21 +38,25 @@ from dbprofile.capture.scope import (
     remove_listener,
 )
 from dbprofile.capture.stack import Mark, Walk, call_site_of, forget, know
-from dbprofile.findings.fixes import FixProvider, register_fixes, unregister_fixes
+from dbprofile.findings.finding import Fix
+from dbprofile.findings.fixes import FixProvider, Problem, register_fixes, unregister_fixes
 from dbprofile.guard import guarded
 
 if TYPE_CHECKING:
     from types import FrameType
 
 __all__ = [
+    "UNIT_KINDS",
     "Batch",
     "CallSite",
     "Database",
+    "Fix",
     "FixProvider",
     "Lane",
     "Lineage",
     "Mark",
     "Path",
+    "Problem",
     "Provenance",
     "Query",
     "Scope",

@@ -1,0 +1,107 @@
+"""The loader option that cures an N+1, chained from the rows that were selected down to the relation that loads one by one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dbprofile.hooks import CallSite, Fix, Problem
+from dbprofile_sqlalchemy.selects import Selection, selection_at
+
+if TYPE_CHECKING:
+    from dbprofile.hooks import Lineage
+
+__all__ = ["propose"]
+
+_TO_MANY: Final = frozenset({"one_to_many", "many_to_many"})
+_LOADERS: Final = ("joinedload", "selectinload", "subqueryload", "immediateload", "lazyload", "contains_eager")
+_LOOKUPS: Final = frozenset({"get", "merge", "refresh"})
+
+
+def propose(problem: Problem) -> Fix | None:
+    """The fix for a finding about SQLAlchemy's statements; ``None`` where no option of a query would help."""
+    if problem.kind == "query_loop":
+        return _by_key(problem) if problem.operation in _LOOKUPS else None
+    if problem.kind != "n_plus_one" or problem.relation is None:
+        return None
+    if problem.variant in _ADVICE:
+        return Fix(_ADVICE[problem.variant].format(subject=problem.relation), leaves=1, certain=False)
+    return _options(problem)
+
+
+_ADVICE: Final = {
+    "refresh": "sessionmaker(expire_on_commit=False), or select the {subject} rows once again after the commit",
+    "polymorphic": "load {subject} with the rows: selectin_polymorphic(base, [subclass]) or with_polymorphic()",
+    "recursive": "read the whole tree of {subject} with one recursive common table expression",
+}
+
+
+def _by_key(problem: Problem) -> Fix:
+    what = problem.model or "the rows"
+    return Fix(
+        f"select {what} once, with .where(….in_(keys)), before the loop", place=problem.trigger, leaves=1, certain=False
+    )
+
+
+def _options(problem: Problem) -> Fix | None:
+    chain = problem.chain
+    if not chain or chain[-1].name != problem.relation:
+        return None  # beyond the depth of lineages: what lies between is not known
+    owner = chain[0].name.partition(".")[0]
+    origin = problem.origin
+    found = selection_at(origin, owner) if origin is not None else None
+    option = _option(chain, found)
+    leaves = 1 if chain[-1].relation_kind in _TO_MANY else 0
+    if origin is None:
+        return Fix(
+            f"add .options({option}) where the {owner} rows are loaded",
+            None,
+            f".options({option})",
+            "add_options",
+            leaves,
+            False,
+        )
+    if found is None:
+        return Fix(f".options({option})", origin, f".options({option})", "add_options", leaves, False)
+    place = CallSite(origin.file, found.line, origin.function)
+    sure = found.entity.rpartition(".")[2] == owner and problem.variant in {"", "deferred"}
+    old = _grown(found, option)
+    if old:
+        return Fix(f"{option} instead of {old}", place, option, "replace", leaves, sure)
+    if found.lookup:
+        return Fix(
+            f"{found.head[:-1]}, options=[{option}])", place, f"options=[{option}]", "add_argument", leaves, sure
+        )
+    return Fix(f"{found.head}.options({option})", place, f".options({option})", "add_options", leaves, sure)
+
+
+def _option(chain: tuple[Lineage, ...], found: Selection | None) -> str:
+    """``joinedload(Book.author).joinedload(Author.country)``."""
+    prefix = found.entity.rpartition(".")[0] if found is not None else ""
+    calls = []
+    for link in chain:
+        name = f"{prefix}.{link.name}" if prefix else link.name
+        if link.relation_kind == "column":
+            calls.append(f"undefer({name})")
+        else:
+            calls.append(f"{_loader(link, name, found)}({name})")
+    return ".".join(calls)
+
+
+def _loader(link: Lineage, name: str, found: Selection | None) -> str:
+    """The loader of one link: the one that the query names already, else by what the relation leads to."""
+    for option in found.options if found is not None else ():
+        for loader in _LOADERS:
+            if f"{loader}({name})" in option and link.kind in {"P", "S"}:
+                return loader
+    if link.kind == "P":
+        return "selectinload"
+    if link.kind == "S":
+        return "joinedload"
+    return "selectinload" if link.relation_kind in _TO_MANY else "joinedload"
+
+
+def _grown(found: Selection, option: str) -> str:
+    """The option of the query that the new one replaces: it begins with it, or names another loader for the same relation."""
+    target = option.rpartition("(")[2]
+    same = {f"{loader}({target}" for loader in ("immediateload", "lazyload", "defer")}
+    return next((old for old in found.options if option.startswith(f"{old}.") or old in same), "")

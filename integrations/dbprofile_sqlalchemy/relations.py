@@ -1,0 +1,107 @@
+"""Relations by name and kind, and the Shape of a compiled statement: what can be told from it once for all its executions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy.orm import RelationshipProperty
+from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Relation", "Shape", "column", "relations_in", "shape_of"]
+
+
+class Relation:
+    """One relation: ``Order.customer``, owned by the class whose mapper declares it."""
+
+    __slots__ = ("kind", "name")
+
+    def __init__(self, name: str, kind: str) -> None:
+        self.name = name
+        self.kind = kind
+
+
+_relations: dict[int, tuple[object, Relation]] = {}
+#: Relations kept by the identity of their property; beyond it each is read anew.
+_RELATION_LIMIT: Final = 10_000
+
+
+def _relation(prop: RelationshipProperty[Any]) -> Relation:
+    found = _relations.get(id(prop))
+    if found is None:
+        found = (prop, Relation(f"{prop.parent.class_.__name__}.{prop.key}", _kind(prop)))
+        if len(_relations) < _RELATION_LIMIT:
+            _relations[id(prop)] = found
+    return found[1]
+
+
+def _kind(prop: RelationshipProperty[Any]) -> str:
+    if prop.direction is MANYTOMANY:
+        return "many_to_many"
+    if prop.direction is MANYTOONE:
+        # Nothing says that a foreign key is unique; that the way back leads to one row does.
+        back = getattr(prop, "_reverse_property", ())
+        return "one_to_one" if any(not other.uselist for other in back) else "many_to_one"
+    return "one_to_many" if prop.uselist else "reverse_one_to_one"
+
+
+def relations_in(path: Sequence[object]) -> list[Relation]:
+    """The relations along a path of the mapper, in order."""
+    return [_relation(element) for element in path if isinstance(element, RelationshipProperty)]
+
+
+def column(state: Any, key: str) -> str:
+    """``Author.bio``: a column by the class whose mapper declares it."""
+    prop = state.mapper.attrs.get(key)
+    owner = prop.parent.class_ if prop is not None else state.class_
+    return f"{owner.__name__}.{key}"
+
+
+class Shape:
+    """What a compiled statement says of itself.
+
+    Attributes:
+        orm: it loads objects; without it no row of it has a run id.
+        path: the mapper's path that leads to its rows; empty for what the application asked itself.
+        relation: the last relation of that path.
+        only: the attributes it loads, of a refresh.
+        writes: it is an INSERT, UPDATE or DELETE, or a text that may be one.
+        returning: it writes and gives rows back.
+        locks: it locks the rows it reads, also where its text does not show it.
+    """
+
+    __slots__ = ("locks", "only", "orm", "path", "relation", "returning", "writes")
+
+    def __init__(self, compiled: Any) -> None:
+        state = getattr(compiled, "compile_state", None)
+        options = getattr(state, "compile_options", None)
+        path = getattr(options, "_current_path", None)
+        self.orm = path is not None
+        self.path: tuple[object, ...] = tuple(path.path) if path is not None else ()
+        relations = relations_in(self.path)
+        self.relation = relations[-1] if relations else None
+        self.only: frozenset[str] = getattr(options, "_only_load_props", None) or frozenset()
+        self.writes = bool(
+            getattr(compiled, "isinsert", False)
+            or getattr(compiled, "isupdate", False)
+            or getattr(compiled, "isdelete", False)
+        )
+        self.returning = self.writes and bool(getattr(compiled, "effective_returning", ()))
+        self.locks = getattr(getattr(compiled, "statement", None), "_for_update_arg", None) is not None
+
+
+#: Of what the driver is handed as text, and of DDL.
+PLAIN: Final = Shape(None)
+
+
+def shape_of(compiled: Any) -> Shape:
+    """The shape of a compiled statement, kept on it: SQLAlchemy caches compiled statements."""
+    if compiled is None:
+        return PLAIN
+    try:
+        shape: Shape = compiled._dbprofile_shape
+    except AttributeError:
+        shape = compiled._dbprofile_shape = Shape(compiled)
+    return shape

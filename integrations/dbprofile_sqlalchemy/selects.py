@@ -1,0 +1,152 @@
+"""The select() or query() call at a line of the application, read off its source when a report is made."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dbprofile import hooks
+
+__all__ = ["Selection", "selection_at"]
+
+#: Calls that begin a query, and those that load one object by its key.
+_QUERIES: Final = frozenset({"select", "query"})
+_LOOKUPS: Final = frozenset({"get", "get_one"})
+#: Longer source files than this (bytes) are not read.
+_SOURCE_LIMIT: Final = 2_000_000
+
+
+@dataclass(frozen=True)
+class Selection:
+    """One call that says what is loaded."""
+
+    head: str
+    """Its source up to the closing bracket: ``select(Order)``."""
+    line: int
+    entity: str
+    """What it selects, as the source writes it: ``Order`` or ``models.Order``."""
+    options: tuple[str, ...] = ()
+    """Loader options that stand in the same statement already, as the source writes them."""
+    lookup: bool = False
+    """It loads by key and takes its options as an argument: ``session.get(Order, 1)``."""
+    exact: bool = True
+    """It stands in the very statement of the origin, or is the only one in its function."""
+
+
+def selection_at(origin: hooks.CallSite, owner: str) -> Selection | None:
+    """What loaded the objects of a class at a line.
+
+    Args:
+        origin: the line that sent the query.
+        owner: name of the class whose objects are wanted; where it is selected under another name, a sole candidate will do.
+
+    Returns:
+        ``None`` where the source cannot be read or leaves a choice.
+    """
+    parsed = _parsed(origin.file)
+    if parsed is None:
+        return None
+    source, tree = parsed
+    statement = _statement(tree, origin.line)
+    if statement is None:
+        return None
+    found = _selections(source, statement, owner)
+    if not found:
+        function = _function(tree, origin.line)
+        found = _selections(source, function if function is not None else tree, owner)
+    return found[0] if len(found) == 1 else None
+
+
+@lru_cache(maxsize=64)
+def _parsed(file: str) -> tuple[str, ast.Module] | None:
+    try:
+        path = Path(file)
+        if path.stat().st_size > _SOURCE_LIMIT:
+            return None
+        source = path.read_text(encoding="utf-8")
+        return source, ast.parse(source)
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def _spans(node: ast.AST, line: int) -> bool:
+    end = getattr(node, "end_lineno", None)
+    return end is not None and getattr(node, "lineno", line + 1) <= line <= end
+
+
+def _statement(tree: ast.Module, line: int) -> ast.AST | None:
+    """The innermost statement round a line; of one with a body its head alone."""
+    innermost: ast.stmt | None = None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt) and _spans(node, line):
+            innermost = node
+    if isinstance(innermost, (ast.For, ast.AsyncFor)):
+        return innermost.iter
+    if isinstance(innermost, (ast.If, ast.While)):
+        return innermost.test
+    if isinstance(innermost, (ast.With, ast.AsyncWith)):
+        return next((item.context_expr for item in innermost.items if _spans(item.context_expr, line)), None)
+    if isinstance(innermost, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Try)):
+        return None
+    return innermost
+
+
+def _function(tree: ast.Module, line: int) -> ast.AST | None:
+    functions = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and _spans(node, line)
+    ]
+    return functions[-1] if functions else None
+
+
+def _selections(source: str, node: ast.AST, owner: str) -> list[Selection]:
+    calls = list(_calls(node))
+    named = [call for call in calls if _name(call.args[0]).rpartition(".")[2] == owner]
+    return [_selection(source, node, call) for call in (named or calls)]
+
+
+def _calls(node: ast.AST) -> Iterator[ast.Call]:
+    for call in ast.walk(node):
+        if isinstance(call, ast.Call) and call.args and _name(call.args[0]):
+            function = _last(call.func)
+            if function in _QUERIES or (function in _LOOKUPS and _name(call.args[0]).rpartition(".")[2][:1].isupper()):
+                yield call
+
+
+def _selection(source: str, node: ast.AST, call: ast.Call) -> Selection:
+    options = tuple(
+        ast.unparse(option)
+        for other in ast.walk(node)
+        if isinstance(other, ast.Call) and _last(other.func) == "options" and _reaches(other, call)
+        for option in other.args
+    )
+    head = ast.get_source_segment(source, call) or ast.unparse(call)
+    lookup = _last(call.func) in _LOOKUPS
+    return Selection(" ".join(head.split()), call.lineno, _name(call.args[0]), options, lookup)
+
+
+def _reaches(outer: ast.Call, call: ast.Call) -> bool:
+    return any(node is call for node in ast.walk(outer.func))
+
+
+def _last(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _name(node: ast.expr) -> str:
+    """``models.Order`` of a name or a dotted name; empty for any other expression."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        inner = _name(node.value)
+        return f"{inner}.{node.attr}" if inner else ""
+    return ""

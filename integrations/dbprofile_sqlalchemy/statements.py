@@ -1,0 +1,120 @@
+"""The two halves of recording a statement, which both doors call: before it goes to the driver, and after."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy.engine.interfaces import ExecuteStyle
+
+from dbprofile import hooks
+from dbprofile_sqlalchemy.databases import facts_of, forget_engine
+from dbprofile_sqlalchemy.fetches import timed
+from dbprofile_sqlalchemy.provenance import explain, loaded
+from dbprofile_sqlalchemy.relations import shape_of
+from dbprofile_sqlalchemy.sessions import link_of, place
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import ExecutionContext
+
+__all__ = ["batch_of", "begin", "continue_batch", "end", "fail", "keep_batch"]
+
+_INSERTMANYVALUES: Final = ExecuteStyle.INSERTMANYVALUES
+_WRITE_WORDS: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "REPLAC", "WITH"})
+
+
+@hooks.guarded("sqlalchemy.begin", None)
+def begin(
+    scope: hooks.Scope, sql: Any, parameters: Any, context: Any, *, batch: bool = False
+) -> hooks.Stopwatch | None:
+    """Start a statement: all but its driver call.
+
+    Args:
+        scope: where it is recorded.
+        sql: the text that goes to the driver.
+        parameters: one parameter set, or all of them where it is a batch.
+        context: SQLAlchemy's execution context.
+        batch: whether ``parameters`` are sets.
+    """
+    connection = context.root_connection
+    facts = facts_of(connection.engine)
+    # Before the context is complete it has no text: a default of a column is computed first, on the context of its INSERT.
+    compiled_sql = getattr(context, "statement", None)
+    if sql is not compiled_sql and compiled_sql is not None and compiled_sql in sql:
+        sql = compiled_sql  # somebody puts a comment on each statement
+    watch = hooks.start(scope, sql, parameters, facts.database, batch=batch)
+    if watch is None:
+        return None
+    query = watch.query
+    transaction = connection.get_transaction()
+    if transaction is None:
+        # Only a dialect that gets to know a server for the first time sends statements outside any transaction.
+        query.provenance = hooks.Provenance("infra", infrastructure="connect")
+        forget_engine(connection.engine)
+    else:
+        link = link_of(connection)
+        query.connection = link.serial
+        if facts.autocommit or context.execution_options.get("isolation_level") == "AUTOCOMMIT":
+            query.autocommit = True
+        else:
+            query.transaction = link.number_of(transaction)
+        if watch.walk is not None:
+            shape = shape_of(context.compiled)
+            query.locks = shape.locks
+            query.provenance = why = explain(watch, watch.walk, shape, context)
+            query.call_site = why.path[0] if why.path else None
+            if link.session is not None:
+                place(watch, link, why.path)
+    query.started = perf_counter_ns()
+    return watch
+
+
+@hooks.guarded("sqlalchemy.end", None)
+def end(watch: hooks.Stopwatch, context: Any, cursor: Any, *, batch: bool = False) -> None:
+    """The driver has answered: take the time, and time what is fetched from now on.
+
+    Args:
+        watch: what ``begin`` gave.
+        context: SQLAlchemy's execution context.
+        cursor: the driver's.
+        batch: whether the rows are read by SQLAlchemy itself between the calls, or there are none.
+    """
+    query = watch.query
+    shape = shape_of(context.compiled)
+    affected = None
+    if shape.writes:
+        # Of a write that returns rows some drivers know it only when they have been read.
+        affected = None if shape.returning else cursor.rowcount
+    elif context.compiled is None or context.is_text:
+        affected = cursor.rowcount if query.sql.lstrip()[:6].rstrip().upper() in _WRITE_WORDS else None
+    hooks.stop(watch, handle=context, affected_rows=affected)
+    if shape.orm and query.provenance is not None:
+        loaded(watch, shape)
+    if not batch:
+        context.cursor = timed(context.cursor, query)
+
+
+def fail(watch: hooks.Stopwatch | None, context: object, error: BaseException) -> None:
+    """The driver has raised, or whoever waited for it was cancelled."""
+    hooks.stop(watch, error=error, handle=context)
+
+
+# --- batches: SQLAlchemy cuts an INSERT of many rows into calls of its own -------------------------------------------
+
+
+def batch_of(context: Any) -> bool:
+    """Whether the call at hand is one of several that make up one INSERT."""
+    return (
+        getattr(context, "execute_style", None) is _INSERTMANYVALUES and getattr(context, "statement", None) is not None
+    )
+
+
+def keep_batch(context: ExecutionContext, watch: hooks.Stopwatch) -> None:
+    """Let the calls that follow find the query of their batch."""
+    context._dbprofile_batch = watch  # type: ignore[attr-defined]  # its instances take attributes
+
+
+def continue_batch(context: Any) -> hooks.Stopwatch | None:
+    """The query of a batch whose first call has been made."""
+    watch: hooks.Stopwatch | None = getattr(context, "_dbprofile_batch", None)
+    return watch
