@@ -139,7 +139,7 @@ def _end_of_type(tokens: Tokens, start: int) -> int:
     """The index behind the type whose name starts at `start`; the same index if there is none."""
     kinds, spellings = tokens.kinds, tokens.spellings
     count = len(kinds)
-    if start >= count or kinds[start] > KEYWORD:
+    if start >= count or kinds[start] > KEYWORD or spellings[start] in {"IN", "VALUES"}:
         return start
     at = start + 1
     while at + 1 < count and spellings[at] == "." and kinds[at + 1] <= KEYWORD:

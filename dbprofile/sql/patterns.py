@@ -65,7 +65,7 @@ def lexicon(dialect: Dialect, paramstyle: str | None) -> Lexicon:
     parameter = "|".join(_parameters(dialect, paramstyle)) or r"(?!)"
     # A string with anything to think about in it is left to the scanner, and so is a cast to a type of several words.
     value = rf"(?:[+-]?[0-9]++(?:\.[0-9]*+)?+(?:{_EXPONENT})?+|'[^'\\]*+'|({parameter}))"
-    cast = r"(?:::[A-Za-z_][A-Za-z0-9_]*+(?:\([0-9]++\))?+(?:\[\])?+)?+"
+    cast = r"(?:::(?!(?:[iI][nN]|[vV][aA][lL][uU][eE][sS])[^A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_]*+(?:\([0-9]++\))?+(?:\[\])?+)?+"
     item = value.replace(f"({parameter})", parameter) + cast + f"{SPACE}*+"
     items = f"{item}(?:,{SPACE}*+{item})*+"
     row = rf"\({SPACE}*+{items}\){SPACE}*+"

@@ -287,7 +287,7 @@ class _Reader:
     def _is_modifier(self, index: int, spelling: str, following: str) -> bool:
         if self.kinds[index] == QUOTED:
             return False
-        if spelling in {"ONLY", "LATERAL"}:
+        if spelling in {"ONLY", "LATERAL", "concurrently"}:
             return True
         if self.frame.expected == READ and self.frame.operation not in {"LOCK", "COPY"}:
             return False
