@@ -17,7 +17,7 @@ __all__ = ["headline"]
 _NAMED: Final = frozenset({"request", "block"})
 #: Threads that are named of those with statements in no scope.
 _THREADS: Final = 2
-_SHORTEST_NAME: Final = 20
+_SHORTEST_NAME: Final = 12
 
 
 class _Extent(NamedTuple):
@@ -39,19 +39,24 @@ _EXTENTS: Final = (
 
 def headline(report: Report, terminal: Terminal) -> str:
     """One line of at most the terminal's width; too narrow for all it loses the rows, the bracket, and then parts of the name."""
-    profile = report.profile
-    number = f"#{profile.number}" if profile.number else ""
+    number = f"#{report.profile.number}" if report.profile.number else ""
     room = terminal.width - (len(number) + 2 if number else 0)
-    name, findings = _name(profile, terminal), _findings(report)
-    lines = [" | ".join((f"dbprofile {name}", *_parts(report, terminal, extent))) for extent in _EXTENTS]
-    line = next((line for line in lines if cells(line) <= room), lines[-1])
-    if cells(line) > room:
-        kept = max(room - (cells(line) - cells(name)), _SHORTEST_NAME)
-        line = line.replace(name, elide_middle(name, kept, terminal.ellipsis), 1)
-    gap = " " * max(room - cells(line), 0) + "  " if number else ""
-    if findings and report.worst is not None:
-        line = line.replace(f" | {findings}", f" | {terminal.paint(findings, str(report.worst))}", 1)
-    return line + gap + terminal.paint(number, "faint")
+    name = _name(report.profile, terminal)
+    told = [[f"dbprofile {name}", *_parts(report, terminal, extent)] for extent in _EXTENTS]
+    parts = next((parts for parts in told if _width(parts) <= room), told[-1])
+    spare = room - _width(parts)
+    if spare < 0:
+        parts[0] = "dbprofile " + elide_middle(name, max(cells(name) + spare, _SHORTEST_NAME), terminal.ellipsis)
+        spare = max(room - _width(parts), 0)
+    if report.worst is not None:
+        counted = _findings(report)
+        parts = [terminal.paint(part, str(report.worst)) if part == counted else part for part in parts]
+    gap = " " * (spare + 2) if number else ""
+    return " | ".join(parts) + gap + terminal.paint(number, "faint")
+
+
+def _width(parts: list[str]) -> int:
+    return cells(" | ".join(parts))
 
 
 def _name(profile: Profile, terminal: Terminal) -> str:
@@ -82,7 +87,7 @@ def _parts(report: Report, terminal: Terminal, extent: _Extent) -> Iterator[str]
 
 
 def _findings(report: Report) -> str:
-    return quantity(len(report.findings), "finding") if report.findings else ""
+    return quantity(len(report.findings), "finding")
 
 
 def _time(report: Report, *, bracket: bool) -> str:
