@@ -41,6 +41,7 @@ from dbprofile.capture.stack import Mark, Walk, call_site_of, forget, know
 from dbprofile.findings.finding import Fix
 from dbprofile.findings.fixes import FixProvider, Problem, register_fixes, unregister_fixes
 from dbprofile.guard import guarded
+from dbprofile.output.source import shown_path
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -78,6 +79,7 @@ __all__ = [
     "register_fixes",
     "remove_listener",
     "root_lineage",
+    "shown_path",
     "start",
     "stop",
     "unregister_fixes",

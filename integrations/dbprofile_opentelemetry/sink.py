@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from time import perf_counter_ns, time_ns
@@ -15,7 +14,7 @@ from opentelemetry.trace import NonRecordingSpan, get_current_span, set_span_in_
 from opentelemetry.trace import Span as ServerSpan
 
 from dbprofile import ConfigurationError, Finding, Profile, Profiler, Query, Report, Scope, Severity, current_scope
-from dbprofile.hooks import CallSite, find_call_site, guarded
+from dbprofile.hooks import CallSite, find_call_site, guarded, shown_path
 from dbprofile_opentelemetry import telemetry
 from dbprofile_opentelemetry.limits import EventRate, RateLimiter
 from dbprofile_opentelemetry.logs import WAYS, Grade, LoggerProvider, Logs, Notice, Value
@@ -191,7 +190,8 @@ class OpenTelemetry:
 
         def say() -> _Said:
             about = telemetry.loop_attributes(finding, text=self._text, limit=self._limit)
-            place = f" at {_shown(finding.trigger)}" if finding.trigger is not None else ""
+            site = finding.trigger
+            place = f" at {shown_path(site.file)}:{site.line}" if site is not None else ""
             what = about.get(Attribute.DB_SUMMARY, finding.subject)
             body = f"N+1: {what} executed {about[Attribute.LOOP_COUNT]} times ({finding.seconds:.3f} s){place}"
             return body, about | labels
@@ -301,11 +301,6 @@ def _end_of(query: Query) -> int:
     if query.fetches:
         end = query.fetch_started + round(query.fetch_seconds * 1e9)
     return time_ns() - max(0, perf_counter_ns() - end)
-
-
-def _shown(site: CallSite) -> str:
-    here = os.path.join(os.getcwd(), "")  # noqa: PTH109, PTH118 - a prefix, which a Path does not keep
-    return f"{site.file.removeprefix(here)}:{site.line}"
 
 
 def _version() -> str:
