@@ -46,7 +46,7 @@ T = TypeVar("T")
 _METHODS: Final = frozenset(
     {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"},
 )
-#: Characters of a path that is shown because no route is known.
+#: Characters of a name that holds a path, because no route is known.
 _SHOWN: Final = 200
 
 
@@ -71,17 +71,16 @@ def open_scope(
     """
     if not profiler.sinks and enclosing_scope() is None:
         return None
-    return profiler.scope(kind, name, labels=labels) if profiler.wants(path) else None
+    if not profiler.wants(path):
+        return None
+    return profiler.scope(kind, name if len(name) <= _SHOWN else f"{name[: _SHOWN - 3]}...", labels=labels)
 
 
 @guarded("streaming.open_request", None)
 def open_request(profiler: Profiler, method: str, path: str) -> Scope | None:
     """The same for a request over HTTP, of which the route is not known yet."""
-    name = f"{method} {path}"
-    if len(name) > _SHOWN:
-        name = f"{name[: _SHOWN - 3]}..."
     labels: dict[str, object] = {"http.request.method": method if method in _METHODS else "_OTHER"}
-    return open_scope(profiler, "request", name, path=path, labels=labels)
+    return open_scope(profiler, "request", f"{method} {path}", path=path, labels=labels)
 
 
 @guarded("streaming.enter", None)
@@ -117,7 +116,7 @@ def answered(scope: Scope, status: int) -> None:
 def failed(scope: Scope, error: BaseException) -> None:
     """An exception leaves the application; its class is kept, never its message."""
     scope.labels["error.type"] = type(error).__qualname__
-    if scope.phase == "handling" and isinstance(error, Exception):
+    if scope.kind == "request" and scope.phase == "handling" and isinstance(error, Exception):
         # Whoever stands outside makes a response of it.
         scope.labels["http.response.status_code"] = 500
 
