@@ -9,7 +9,7 @@ from dbprofile.capture.callsite import CallSite, Path
 from dbprofile.capture.provenance import Lineage
 from dbprofile.findings.finding import Fix
 
-__all__ = ["FixProvider", "Problem", "propose", "register_fixes", "unregister_fixes"]
+__all__ = ["FixProvider", "Problem", "fix_libraries", "propose", "register_fixes", "unregister_fixes"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ def register_fixes(library: str, provider: FixProvider) -> None:
 def unregister_fixes(library: str) -> None:
     """Undo ``register_fixes``."""
     _providers.pop(library, None)
+
+
+def fix_libraries() -> frozenset[str]:
+    """The libraries whose statements somebody proposes fixes for: those that an adapter is installed for."""
+    return frozenset(_providers)
 
 
 def propose(problem: Problem) -> Fix | None:
