@@ -141,17 +141,22 @@ def wrapped(text: str, first: int, others: int) -> list[str]:
     lines = []
     room = max(first, 1)
     while cells(text) > room:
-        cut = len(_head(text, room))
-        best = max(
-            text.rfind(" ", 1, cut + 1),
-            *(text.rfind(mark, 1, cut - 1) + 1 for mark in (",", "(")),
-            text.rfind(".", 1, cut),
-        )
-        cut = best if best > cut // 3 else max(cut, 1)
+        cut = _cut(text, max(len(_head(text, room)), 1))
         lines.append(text[:cut].rstrip())
         text = text[cut:].lstrip()
         room = max(others, 1)
     return [*lines, text]
+
+
+def _cut(text: str, most: int) -> int:
+    """Where a line of at most so many characters ends best."""
+    for ends in (
+        (text.rfind(" ", 0, most + 1), text.rfind(").", 0, most + 1) + 1),
+        (text.rfind(",", 0, most) + 1, text.rfind("(", 0, most) + 1),
+    ):
+        if (end := max(ends)) > most // 3:
+            return end
+    return most
 
 
 def _head(text: str, width: int) -> str:
