@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dbprofile.capture.callsite import CallSite
 from dbprofile.capture.profile import Profile
@@ -17,6 +16,9 @@ from dbprofile.output.excerpts import sql_excerpt
 from dbprofile.output.source import shown_path, source_text
 from dbprofile.output.terminal import Terminal, cells, elide_end, visible, wrapped
 from dbprofile.sql.statement import Statement
+
+if TYPE_CHECKING:
+    from pathlib import Path  # which loads urllib where it runs
 
 __all__ = ["Block"]
 

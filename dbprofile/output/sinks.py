@@ -6,14 +6,16 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dbprofile.errors import ConfigurationError
 from dbprofile.findings.finding import Severity
 from dbprofile.findings.report import Report
 from dbprofile.output.renderers import text
 from dbprofile.output.terminal import PLAIN, Terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path  # which loads urllib where it runs
 
 __all__ = ["LogSink"]
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from functools import lru_cache
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dbprofile.capture.callsite import CallSite
+
+if TYPE_CHECKING:
+    from pathlib import Path  # which loads urllib where it runs
 
 __all__ = ["shown_path", "source_text"]
 

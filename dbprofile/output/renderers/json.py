@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dbprofile.capture.callsite import CallSite
 from dbprofile.capture.counters import Counter, counting_class
@@ -17,6 +17,9 @@ from dbprofile.findings.places import place_of
 from dbprofile.findings.report import Report
 from dbprofile.output.source import shown_path
 from dbprofile.sql.statement import Statement
+
+if TYPE_CHECKING:
+    from pathlib import Path  # which loads urllib where it runs
 
 __all__ = ["document", "render"]
 

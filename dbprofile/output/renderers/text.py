@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dbprofile.findings.finding import Severity
 from dbprofile.findings.report import Report
 from dbprofile.output.blocks import Block
 from dbprofile.output.headlines import headline
 from dbprofile.output.terminal import PLAIN, Terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path  # which loads urllib where it runs
 
 __all__ = ["LINES", "render"]
 
