@@ -25,6 +25,7 @@ __all__ = [
     "answered",
     "current_scope",
     "default_profiler",
+    "enclosing_scope",
     "enter",
     "failed",
     "finish",

@@ -1,0 +1,177 @@
+"""Where a queryset is written: expressions on a model's manager in the source of a function, read at report time.
+
+Querysets are lazy: the statement runs in the loop or the template, the line to edit is where the expression stands.
+"""
+
+from __future__ import annotations
+
+import ast
+import tokenize
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path as FilePath
+from typing import Final, NamedTuple
+
+from dbprofile.hooks import CallSite
+
+__all__ = ["Call", "Expression", "find_expression"]
+
+#: Files whose syntax is kept.
+FILES_KEPT: Final = 64
+#: Functions that are looked into, from the origin outwards.
+FUNCTIONS: Final = 5
+#: A longer expression is shown without its arguments.
+WIDTH: Final = 100
+
+#: Calls after which there is no queryset any more; what is added goes before them.
+_ENDS: Final = frozenset({"get", "first", "last", "earliest", "latest", "iterator"})
+#: Calls that deliver no rows of the model: what they stand in loaded something else.
+_OTHER: Final = frozenset(
+    {"count", "exists", "aggregate", "create", "get_or_create", "update_or_create", "update", "delete", "bulk_create"}
+    | {"bulk_update", "in_bulk", "values", "values_list", "dates", "datetimes", "explain", "contains", "raw"}
+)
+
+
+class Call(NamedTuple):
+    """One call of a chain."""
+
+    name: str
+    arguments: tuple[str, ...]
+    """As they are written, each in one line."""
+
+    def __str__(self) -> str:
+        return f".{self.name}({', '.join(self.arguments)})"
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A chain of calls on a manager, ``Order.objects.filter(open=True)``."""
+
+    place: CallSite
+    manager: str
+    """``Order.objects``."""
+    calls: tuple[Call, ...]
+    ending: Call | None = None
+    """The call that closes the chain and is no queryset, ``get()``."""
+
+    def __str__(self) -> str:
+        ending = () if self.ending is None else (self.ending,)
+        text = self.manager + "".join(map(str, (*self.calls, *ending)))
+        if len(text) <= WIDTH:
+            return text
+        return self.manager + "".join(_elided(call) for call in (*self.calls, *ending))
+
+
+def _elided(call: Call) -> str:
+    # Relations are names, and what the reader looks for.
+    if call.name in {"select_related", "prefetch_related"}:
+        return str(call)
+    return f".{call.name}(…)" if call.arguments else str(call)
+
+
+def find_expression(path: Sequence[CallSite], owner: str, managers: Collection[str]) -> Expression | None:
+    """The one expression on a manager of ``owner`` in the nearest function of a path that has any; ``None`` if it is not clear.
+
+    Args:
+        path: the line at which the rows were loaded, and its callers.
+        owner: name of the model's class.
+        managers: names of its managers (``objects``).
+    """
+    functions = [site for site in path if site.template is None and site.function][:FUNCTIONS]
+    for site in functions:
+        source = _source(site.file)
+        if source is None:
+            continue
+        chains = list(_chains(_function(source.tree, site.line), owner, managers))
+        if not chains:
+            continue
+        here = [chain for chain in chains if chain[0].lineno <= site.line <= (chain[0].end_lineno or 0)]
+        chosen = here if len(here) == 1 else chains
+        return _expression(chosen[0], source.text, site) if len(chosen) == 1 else None
+    return None
+
+
+class _Source(NamedTuple):
+    text: str
+    tree: ast.Module
+
+
+def _source(file: str) -> _Source | None:
+    try:
+        return _parsed(file, FilePath(file).stat().st_mtime_ns)
+    except (OSError, SyntaxError, ValueError):
+        return None  # no file (a prompt), or none that can be read
+
+
+@lru_cache(maxsize=FILES_KEPT)
+def _parsed(file: str, _modified: int) -> _Source:
+    with tokenize.open(file) as opened:
+        text = opened.read()
+    return _Source(text, ast.parse(text, file))
+
+
+def _function(tree: ast.Module, line: int) -> ast.AST:
+    """The innermost function round a line; the module where it stands in none."""
+    innermost: ast.AST = tree
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            and node.lineno <= line <= (node.end_lineno or 0)
+            and node.lineno > getattr(innermost, "lineno", 0)
+        ):
+            innermost = node
+    return innermost
+
+
+def _chains(function: ast.AST, owner: str, managers: Collection[str]) -> Iterator[list[ast.expr]]:
+    """Each chain on a manager, from its end down to the manager itself."""
+    inner: set[int] = set()
+    for node in ast.walk(function):  # from the outside in: the whole chain is met before its parts
+        if id(node) in inner or not isinstance(node, ast.Call | ast.Attribute):
+            continue
+        chain = list(_links(node))
+        if _is_manager(chain[-1], owner, managers):
+            inner.update(map(id, chain))
+            yield chain
+
+
+def _links(node: ast.expr) -> Iterator[ast.expr]:
+    while True:
+        yield node
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            node = node.func
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Call):
+            node = node.value
+        else:
+            return
+
+
+def _is_manager(node: ast.expr, owner: str, managers: Collection[str]) -> bool:
+    if not isinstance(node, ast.Attribute) or node.attr not in managers:
+        return False
+    model = node.value  # Order, or models.Order
+    named = model.id if isinstance(model, ast.Name) else model.attr if isinstance(model, ast.Attribute) else ""
+    return named == owner
+
+
+def _expression(chain: Sequence[ast.expr], text: str, site: CallSite) -> Expression | None:
+    calls: list[Call] = []
+    ending: Call | None = None
+    for node in reversed(chain):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        call = Call(node.func.attr, tuple(_one_line(text, part) for part in (*node.args, *node.keywords)))
+        asked = call.name.removeprefix("a")  # the asynchronous methods: aget, acount
+        if call.name in _OTHER or asked in _OTHER:
+            return None
+        if call.name in _ENDS or asked in _ENDS:
+            ending = call
+            break
+        calls.append(call)
+    place = CallSite(site.file, chain[-1].lineno, site.function)
+    return Expression(place, _one_line(text, chain[-1]), tuple(calls), ending)
+
+
+def _one_line(text: str, node: ast.AST) -> str:
+    return " ".join((ast.get_source_segment(text, node) or "").split())

@@ -1,0 +1,150 @@
+"""The table of Django's functions that say why a statement runs, entered once so that the walk up the stack knows them.
+
+What a version of Django does not have costs its datum, no error.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from types import CodeType
+from typing import Any, Final
+
+from asgiref.sync import SyncToAsync
+from django.contrib import auth
+from django.contrib.sessions.backends import cached_db, db
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.introspection import BaseDatabaseIntrospection
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Model, QuerySet, query
+from django.db.models.deletion import Collector
+from django.db.models.fields import related_descriptors
+from django.db.models.query import ModelIterable, RawModelIterable, RawQuerySet
+from django.db.models.query_utils import DeferredAttribute
+from django.template.base import Node
+
+from dbprofile.hooks import Mark, forget, know
+from dbprofile_django.bridge import awaiting_path
+from dbprofile_django.templates import rendered_tag
+
+__all__ = ["enter_marks", "forget_marks"]
+
+#: Methods of QuerySet that read, and what the call is named where the application did not call that method itself.
+_READS: Final = {
+    "_fetch_all": "all",
+    "_iterator": "iterator",
+    "__len__": "all",
+    "__bool__": "all",
+    **{
+        name: name
+        for name in ("get", "first", "last", "earliest", "latest", "count", "exists", "aggregate", "contains")
+    },
+    **{name: name for name in ("in_bulk", "explain", "dates", "datetimes")},
+}
+_WRITES: Final = ("create", "get_or_create", "update_or_create", "update", "bulk_create", "bulk_update", "delete")
+#: Methods of related managers that write; some versions share their bodies among the synchronous and asynchronous ones.
+_MANAGER_WRITES: Final = {
+    **{name: name for name in ("create", "get_or_create", "update_or_create", "add", "set", "remove", "clear")},
+    **{f"_{name}_base": name for name in ("add", "set", "remove", "clear")},
+}
+_MANAGER_FACTORIES: Final = ("create_reverse_many_to_one_manager", "create_forward_many_to_many_manager")
+
+#: Functions of applications that may not be installed: module, attribute path, kind of infrastructure.
+_INFRASTRUCTURE: Final = (
+    *(
+        ("django.contrib.contenttypes.models", f"ContentTypeManager.{name}", "cachefill")
+        for name in ("get_for_model", "get_for_models", "get_for_id", "get_by_natural_key")
+    ),
+    ("django.contrib.sites.models", "SiteManager._get_site_by_id", "cachefill"),
+    ("django.contrib.sites.models", "SiteManager._get_site_by_request", "cachefill"),
+    ("django.contrib.auth.backends", "ModelBackend.get_user", "user"),
+)
+_DESCRIPTORS: Final = (related_descriptors.ForwardManyToOneDescriptor, related_descriptors.ReverseOneToOneDescriptor)
+
+_entered: dict[int, CodeType] = {}
+
+
+def enter_marks() -> None:
+    """Enter every function of the table that this Django has. Idempotent."""
+    for function, mark in _table():
+        _enter(_code_of(function), mark)
+    for name in _MANAGER_FACTORIES:
+        code = _code_of(getattr(related_descriptors, name, None))
+        for inner in _nested(code) if code is not None else ():
+            if inner.co_name in _MANAGER_WRITES:
+                _enter(inner, Mark(_MANAGER_WRITES[inner.co_name], "write"))
+
+
+def forget_marks() -> None:
+    """Take the functions out again."""
+    for code in _entered.values():
+        forget(code)
+    _entered.clear()
+
+
+def _enter(code: CodeType | None, mark: Mark) -> None:
+    if code is not None and id(code) not in _entered:
+        know(code, mark)
+        _entered[id(code)] = code
+
+
+def _table() -> Iterator[tuple[Any, Mark]]:
+    for queryset in (QuerySet, RawQuerySet):
+        for name, operation in _READS.items():
+            yield queryset.__dict__.get(name), Mark(operation, "query")
+    for name in _WRITES:
+        yield getattr(QuerySet, name, None), Mark(name, "write")
+    yield Model.save, Mark("save", "write")
+    yield Model.save_base, Mark("save", "write")
+    yield Model.delete, Mark("delete", "write")
+    yield Collector.collect, Mark("delete", "write")
+    yield Collector.delete, Mark("delete", "write")
+    yield Model.refresh_from_db, Mark("refresh_from_db", "refresh")
+    yield related_descriptors.ForwardManyToOneDescriptor.__get__, Mark("forward", "forward")
+    yield related_descriptors.ReverseOneToOneDescriptor.__get__, Mark("backward", "backward")
+    yield DeferredAttribute.__get__, Mark("column", "column")
+    for descriptor in (*_DESCRIPTORS, DeferredAttribute):
+        yield getattr(descriptor, "fetch_many", None), Mark("peers", "peers")
+    yield query.prefetch_one_level, Mark("level", "prefetch")
+    yield query.prefetch_related_objects, Mark("objects", "prefetch call")
+    yield getattr(QuerySet, "_prefetch_related_objects", None), Mark("batch", "prefetch batch")
+    for iterable in (ModelIterable, RawModelIterable):
+        yield iterable.__iter__, Mark("rows", "rows")
+    for function, infrastructure in _infrastructure():
+        yield function, Mark(infrastructure, "infra")
+    yield Node.render_annotated, Mark("template", "template", step=rendered_tag)
+    yield SyncToAsync.thread_handler, Mark("bridge", "bridge", splice=awaiting_path)
+
+
+def _infrastructure() -> Iterator[tuple[Any, str]]:
+    yield BaseDatabaseWrapper.connect, "connect"
+    yield BaseDatabaseWrapper.init_connection_state, "connect"
+    yield MigrationRecorder.applied_migrations, "schema"
+    yield BaseDatabaseIntrospection.table_names, "schema"
+    for store in (db.SessionStore, cached_db.SessionStore):
+        for name in ("load", "_get_session_from_db"):
+            yield store.__dict__.get(name), "session"
+    yield auth.get_user, "user"
+    for module, path, kind in _INFRASTRUCTURE:
+        # Importing the models of an application that is not installed is an error: only what is there already is known.
+        found: Any = sys.modules.get(module)
+        for part in path.split("."):
+            found = getattr(found, part, None)
+        yield found, kind
+
+
+def _code_of(function: Any) -> CodeType | None:
+    """The code that runs, below bound methods and decorators."""
+    while True:
+        inner: Callable[..., Any] | None = getattr(function, "__func__", None) or getattr(function, "__wrapped__", None)
+        if inner is None:
+            code: CodeType | None = getattr(function, "__code__", None)
+            return code
+        function = inner
+
+
+def _nested(code: CodeType) -> Iterator[CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from _nested(constant)

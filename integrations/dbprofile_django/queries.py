@@ -1,0 +1,146 @@
+"""The hooks on Django's statements: one execute wrapper for each connection, and timed fetches on the class of cursors."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Any, Final
+from weakref import WeakSet
+
+from django.conf import settings
+from django.db import connections
+from django.db.backends.signals import connection_created
+
+from dbprofile.hooks import guarded, receiver, register_fixes, start, stop, unregister_fixes
+from dbprofile_django.bridge import build_bridge, remove_bridge
+from dbprofile_django.connections import Link, database_of, describe, link_of
+from dbprofile_django.fetches import leave_fetches, originals, time_fetches
+from dbprofile_django.fixes import propose_fix
+from dbprofile_django.marks import enter_marks, forget_marks
+from dbprofile_django.provenance import WRITES, explain
+from dbprofile_django.rows import label_rows, leave_rows
+
+__all__ = ["install", "record_statement", "uninstall"]
+
+_SIGNAL: Final = "dbprofile"
+
+_lock = threading.Lock()
+_installed = False
+_attached: WeakSet[Any] = WeakSet()
+
+
+def record_statement(
+    execute: Callable[[Any, Any, bool, Any], Any], sql: Any, params: Any, many: bool, context: dict[str, Any]
+) -> Any:
+    """The execute wrapper: the first of a connection's, so that it is the outermost and times the others too."""
+    __tracebackhide__ = True
+    scope = receiver()
+    cursor = context["cursor"]
+    if scope is None:
+        if cursor._dbprofile is not None:
+            cursor._dbprofile = None
+        return execute(sql, params, many, context)
+    connection = context["connection"]
+    link = link_of(connection)
+    watch = start(scope, sql, params, link.database, batch=many) if link is not None else None
+    if watch is None or link is None:
+        cursor._dbprofile = None
+        return execute(sql, params, many, context)
+    query = watch.query
+    describe(query, connection, link, sql)
+    explain(watch, sql)
+    cursor._dbprofile = None if many else query
+    query.started = perf_counter_ns()
+    try:
+        result = execute(sql, params, many, context)
+    except BaseException as error:
+        stop(watch, error=error, handle=context)
+        raise
+    affected = _affected(cursor) if isinstance(sql, str) and sql.startswith(WRITES) else None
+    stop(watch, handle=context, affected_rows=affected)
+    return result
+
+
+@guarded("django.affected_rows", None)
+def _affected(cursor: Any) -> int | None:
+    rows = cursor.cursor.rowcount
+    return rows if isinstance(rows, int) else None
+
+
+def record_procedure(self: Any, procname: Any, params: Any = None, kparams: Any = None) -> Any:
+    """``CursorWrapper.callproc``, which no execute wrapper sees."""
+    __tracebackhide__ = True
+    original = originals["callproc"]
+    scope = receiver()
+    link = link_of(self.db) if scope is not None else None
+    watch = start(scope, f"CALL {procname}", params, link.database) if scope is not None and link is not None else None
+    if watch is None or link is None:
+        self._dbprofile = None
+        return original(self, procname, params, kparams)
+    describe(watch.query, self.db, link, None)
+    explain(watch, watch.query.raw_sql)
+    self._dbprofile = watch.query
+    watch.query.started = perf_counter_ns()
+    try:
+        result = original(self, procname, params, kparams)
+    except BaseException as error:
+        stop(watch, error=error)
+        raise
+    stop(watch)
+    return result
+
+
+@guarded("django.attach", None)
+def _attach(connection: Any) -> None:
+    """Put the wrapper before all others: Django's own way to leave one takes the last, whichever it is."""
+    connection._dbprofile = Link(database_of(connection))
+    if record_statement not in connection.execute_wrappers:
+        connection.execute_wrappers.insert(0, record_statement)
+    _attached.add(connection)
+
+
+def _connected(*, connection: Any, **_keywords: Any) -> None:
+    _attach(connection)
+
+
+def install() -> None:
+    """Record the statements of every connection of Django, open now or later. Idempotent; opens nothing, sends nothing.
+
+    ``"dbprofile_django"`` in INSTALLED_APPS does it, and so does the middleware.
+    """
+    global _installed
+    with _lock:
+        # Again at every call: Django's applications, and settings with connections, may have come since.
+        enter_marks()
+        if settings.configured:
+            for connection in connections.all(initialized_only=True):
+                if connection not in _attached:
+                    _attach(connection)
+        if _installed:
+            return
+        _installed = True
+        label_rows()
+        build_bridge()
+        time_fetches(record_procedure)
+        register_fixes("django", propose_fix)
+        connection_created.connect(_connected, dispatch_uid=_SIGNAL)
+
+
+def uninstall() -> None:
+    """Undo ``install``, on every connection that it reached. Idempotent."""
+    global _installed
+    with _lock:
+        if not _installed:
+            return
+        _installed = False
+        connection_created.disconnect(dispatch_uid=_SIGNAL)
+        for connection in list(_attached):
+            if record_statement in connection.execute_wrappers:
+                connection.execute_wrappers.remove(record_statement)
+        _attached.clear()
+        unregister_fixes("django")
+        leave_fetches()
+        remove_bridge()
+        leave_rows()
+        forget_marks()

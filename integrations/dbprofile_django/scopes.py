@@ -1,0 +1,166 @@
+"""ProfileMiddleware: a scope round each request, synchronous or not, open until the last byte of the response is out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.core.exceptions import MiddlewareNotUsed
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from dbprofile.streaming import (
+    AsyncBody,
+    Body,
+    Scope,
+    answered,
+    enclosing_scope,
+    enter,
+    failed,
+    finish,
+    guarded,
+    leave,
+    open_request,
+    routed,
+)
+from dbprofile_django.configuration import project_profiler
+from dbprofile_django.queries import install
+
+__all__ = ["ProfileMiddleware"]
+
+_Response = HttpResponseBase | Awaitable[HttpResponseBase]
+
+
+class ProfileMiddleware:
+    """Profiles each request: ``MIDDLEWARE = ["dbprofile_django.ProfileMiddleware", ...]``, first in the list.
+
+    While the request is handled its scope is ``request.dbprofile``. Options are the keys of ``DBPROFILE`` in Django's settings.
+
+    Raises:
+        ConfigurationError: for an unknown key or a value of the wrong type, when Django loads its middleware.
+        MiddlewareNotUsed: where nobody would hear of it: switched off, or no DEBUG, no sink, and no test that listens.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], _Response]) -> None:
+        profiler = project_profiler()
+        if profiler is None or (not profiler.sinks and enclosing_scope() is None):
+            raise MiddlewareNotUsed("dbprofile: switched off, or no DEBUG and no sink")
+        install()
+        self.get_response = get_response
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> _Response:
+        """Handle one request in its scope."""
+        if self._is_async:
+            return self._respond(request)
+        scope = _opened(request)
+        if scope is None:
+            return self.get_response(request)
+        step = enter(scope)
+        try:
+            response = cast("HttpResponseBase", self.get_response(request))
+        except BaseException as error:
+            leave(step)
+            _broken(scope, request, error)
+            raise
+        leave(step)
+        if not _followed(scope, request, response):
+            finish(scope)
+        return response
+
+    async def _respond(self, request: HttpRequest) -> HttpResponseBase:
+        get_response = cast("Callable[[HttpRequest], Awaitable[HttpResponseBase]]", self.get_response)
+        scope = _opened(request)
+        if scope is None:
+            return await get_response(request)
+        step = enter(scope)
+        try:
+            response = await get_response(request)
+        except BaseException as error:
+            leave(step)
+            _broken(scope, request, error)
+            raise
+        leave(step)
+        if not _followed(scope, request, response):
+            finish(scope)
+        return response
+
+
+@guarded("django.open", None)
+def _opened(request: HttpRequest) -> Scope | None:
+    profiler = project_profiler()
+    if profiler is None:
+        return None
+    scope = open_request(profiler, request.method or "", request.path)
+    if scope is not None:
+        request.dbprofile = scope  # type: ignore[attr-defined]
+    return scope
+
+
+@guarded("django.broken", None)
+def _broken(scope: Scope, request: HttpRequest, error: BaseException) -> None:
+    _name(scope, request)
+    failed(scope, error)
+    finish(scope)
+
+
+@guarded("django.followed", False)
+def _followed(scope: Scope, request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Have the scope end with the response: Django's servers close it when the last byte is out."""
+    _name(scope, request)
+    answered(scope, response.status_code)
+    if isinstance(response, StreamingHttpResponse) and getattr(response, "file_to_stream", None) is None:
+        _stream(scope, response)
+    # The last moment at which the server's span records: streamed or not, it ends with the middleware.
+    scope.settle()
+    response._resource_closers.append(_Last(scope))  # type: ignore[attr-defined]
+    return True
+
+
+def _name(scope: Scope, request: HttpRequest) -> None:
+    match = request.resolver_match
+    if match is not None:
+        # A pattern of re_path() begins with the mark of its start, which no path has.
+        routed(scope, request.method or "", f"/{match.route.removeprefix('^')}")
+
+
+def _stream(scope: Scope, response: StreamingHttpResponse) -> None:
+    closers = response._resource_closers  # type: ignore[attr-defined]
+    closers[:] = [_Within(scope, closer) for closer in closers]
+    body: Any = response.streaming_content
+    response.streaming_content = AsyncBody(body, scope) if response.is_async else Body(body, scope)
+
+
+class _Within:
+    """A closer of the response that runs inside the scope."""
+
+    __slots__ = ("_closer", "_scope")
+
+    def __init__(self, scope: Scope, closer: Callable[[], object]) -> None:
+        self._scope = scope
+        self._closer = closer
+
+    def __call__(self) -> None:
+        step = enter(self._scope)
+        try:
+            self._closer()
+        finally:
+            leave(step)
+
+
+class _Last:
+    """The last closer of a response: it ends the scope."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def __call__(self) -> None:
+        finish(self._scope)
