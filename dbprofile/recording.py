@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from dbprofile.output.renderers import text
 from dbprofile.profiler import Profiler, default_profiler
+from dbprofile.settings import project_root
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -58,7 +59,7 @@ class Recording:
         self._final = self.report
 
     def __str__(self) -> str:
-        return text.render([self.report])
+        return text.render([self.report], root=project_root())
 
 
 class record:  # noqa: N801 - reads as a function: with record("import orders") as recording
