@@ -129,7 +129,7 @@ class _Measuring:
                 elif spelling == ",":
                     self.bracket.count += 1
             elif kind == KEYWORD:
-                self._keyword(spelling)
+                self._keyword(index, spelling)
         while self.stack:
             self._close(len(self.kinds))
         return Measure(self.longest_list, self.value_rows, self.limit, self.offset, tuple(self.values))
@@ -137,13 +137,11 @@ class _Measuring:
     def _spelling(self, index: int) -> str:
         return self.spellings[index] if 0 <= index < len(self.spellings) else ""
 
-    def _keyword(self, word: str) -> None:
-        if word == "SET":
+    def _keyword(self, index: int, word: str) -> None:
+        if word == "SET" or (word == "UPDATE" and self._spelling(index - 2) == "DUPLICATE"):
             self.assigns = True
         elif word in _AFTER_ASSIGNMENTS:
             self.assigns = False
-        if word == "UPDATE" and self.spellings and "DUPLICATE" in self.spellings:
-            self.assigns = True
         self.bracket.is_rows = word == "VALUES" or (self.bracket.is_rows and word == "ROW")
 
     # -- brackets

@@ -15,7 +15,7 @@ _CANONICAL: Final = Dialect("canonical", grouped_digits=True, at_sign="word", fr
 
 _NAMING: Final = frozenset("SAVEPOINT RELEASE TO DECLARE CLOSE DEALLOCATE PREPARE EXECUTE FROM IN".split())
 """Words before the masked name of a savepoint, cursor or prepared statement."""
-_JOINING: Final = frozenset("CROSS FULL INNER JOIN LEFT NATURAL OUTER RIGHT".split())
+_JOINING: Final = frozenset("CROSS FULL INNER JOIN LEFT NATURAL OUTER RIGHT STRAIGHT_JOIN".split())
 _CLAUSES: Final = SET_OPERATORS | frozenset("FETCH FOR GROUP HAVING LIMIT OFFSET ORDER WHERE WINDOW".split())
 
 _PLAIN: Final = "plain"
@@ -115,7 +115,12 @@ class _Outline:
         if self.spellings[index : index + 4] == ["[", "?", "+", "]"]:
             spelling = "[...]"
             self.resume = index + 4
-        glued = self.shown == index - 1 and index and self.tokens.ends[index - 1] == self.tokens.starts[index]
+        glued = (
+            spelling != "::"
+            and self.shown == index - 1
+            and index
+            and self.tokens.ends[index - 1] == self.tokens.starts[index]
+        )
         self._show(index, GLUED + spelling if glued else spelling)
 
     def _spelling(self, index: int) -> str:
@@ -154,7 +159,9 @@ class _Outline:
             self._show(index, "(...)")
             self.resume = index + 4
             return
-        glued = index > 0 and self.tokens.ends[index - 1] == self.tokens.starts[index]
+        glued = (
+            self._spelling(index - 1) != "(" and index > 0 and self.tokens.ends[index - 1] == self.tokens.starts[index]
+        )
         text = GLUED if glued else ""
         selects = self._spelling(index + 1) in {"SELECT", "WITH", "VALUES", "("}
         silent = frame.silent or frame.clause in {_MATCHES, _DROPPED}
@@ -189,7 +196,10 @@ class _Outline:
             frame.named = True
         if inner.silent:
             return
-        text = f"{inner.text}({joined(inner.pieces)})"
+        if len(inner.pieces) == 1 and inner.pieces[0].startswith("(") and not inner.text:
+            text = inner.pieces[0]
+        else:
+            text = f"{inner.text}({joined(inner.pieces)})"
         if frame.clause != _OUTPUTS:
             frame.pieces.append(text)
         elif inner.statement:
@@ -199,7 +209,7 @@ class _Outline:
         """End a clause: brackets round a whole condition go, sub-selects that are all there is come."""
         if frame.where >= 0:
             condition = frame.pieces[frame.where :]
-            while len(condition) == 1 and _is_bracket(condition[0]):
+            if len(condition) == 1 and _is_bracket(condition[0]):
                 condition = [condition[0][1:-1]]
             frame.pieces[frame.where :] = condition
             frame.where = -1
@@ -221,7 +231,7 @@ class _Outline:
             frame.clause, frame.named = _TABLES, False
         elif word == "FROM" and self._names_tables(before):
             frame.pending = []
-            if frame.clause in {_TABLES, _COLUMNS}:
+            if frame.clause == _COLUMNS or (frame.clause == _TABLES and frame.named):
                 self._show(index, word)
             frame.clause, frame.named = _TABLES, False
         elif word == "INTO" and frame.statement:

@@ -57,7 +57,7 @@ class _Frame:
     __slots__ = (
         "body",
         "cte",
-        "deleted",
+        "deletes",
         "expected",
         "inside_cte",
         "listed",
@@ -77,7 +77,7 @@ class _Frame:
         self.body = ""  # the name of the CTE whose body this bracket is
         self.inside_cte = inside_cte
         self.recursive = False
-        self.deleted: list[str] = []
+        self.deletes = False  # the tables that rows are deleted from stand before FROM
 
 
 def read_structure(tokens: Tokens) -> Structure:
@@ -97,6 +97,7 @@ class _Reader:
         self.stack: list[_Frame] = []
         self.too_deep = 0
         self.ctes: set[str] = set()
+        self.deleted: set[str] = set()
         self.resume = 0  # tokens before this index are already read
         self.first_word = ""
         self.wrote_in_cte = False
@@ -122,7 +123,7 @@ class _Reader:
                 elif mark == ",":
                     self._comma()
                 elif mark == ";":
-                    self._next_statement(index)
+                    self._next_statement()
             elif kind != HINT:
                 self._no_name()
         self._finish()
@@ -131,15 +132,16 @@ class _Reader:
     def _finish(self) -> None:
         found = self.found
         found.verb = found.verb or self.first_word
-        deleted = {name for frame in [*self.stack, self.frame] for name in frame.deleted}
-        if deleted:
-            self._mark_deleted(deleted)
+        solid = [index for index, spelling in enumerate(self.spellings) if spelling != ";"]
+        found.multiple = bool(solid) and len(solid) <= solid[-1] - solid[0]
+        if self.deleted:
+            self._mark_deleted()
 
-    def _mark_deleted(self, deleted: set[str]) -> None:
+    def _mark_deleted(self) -> None:
         """`DELETE a FROM a JOIN b`: what is deleted from stands before the tables; an alias stands for the first."""
         marks = self.found.marks
         reads = [index for index, mark in enumerate(marks) if mark.role == READ]
-        named = [index for index in reads if self.spellings[marks[index].indexes[-1]] in deleted]
+        named = [index for index in reads if self.spellings[marks[index].indexes[-1]] in self.deleted]
         for index in named or reads[:1]:
             marks[index] = marks[index]._replace(role=WRITE)
 
@@ -157,8 +159,9 @@ class _Reader:
             if frame.recursive:
                 self.ctes.add(frame.body)
         elif frame.operation == "DELETE":
-            if (not frame.listed and not frame.deleted) or self.spellings[index - 1] in {",", "."}:
-                frame.deleted.append(self.spellings[index])
+            if (not frame.listed and not frame.deletes) or self.spellings[index - 1] in {",", "."}:
+                frame.deletes = True
+                self.deleted.add(self.spellings[index])
         elif frame.start and not frame.operation and not self.stack:
             self._first_word(index)
         elif frame.start and frame.operation not in _OPEN_ENDED:
@@ -343,9 +346,7 @@ class _Reader:
         if self.too_deep:
             self.too_deep -= 1
         elif self.stack:
-            inner = self.frame
             self.frame = frame = self.stack.pop()
-            frame.deleted += inner.deleted
             if frame.cte == "body":
                 frame.cte = "done"
                 self.ctes.add(frame.body)
@@ -359,18 +360,12 @@ class _Reader:
         else:
             frame.expected = frame.listed
 
-    def _next_statement(self, index: int) -> None:
-        found = self.found
-        spellings = self.spellings
-        if found.verb or self.first_word or index:
+    def _next_statement(self) -> None:
+        if self.found.verb or self.first_word:
             self.first_statement = False
-        deleted = [name for frame in [*self.stack, self.frame] for name in frame.deleted]
         self.stack.clear()
         self.too_deep = 0
         self.frame = _Frame(start=True)
-        self.frame.deleted = deleted
-        if not found.multiple:
-            found.multiple = any(s != ";" for s in spellings[:index]) and any(s != ";" for s in spellings[index + 1 :])
 
     # -- keywords inside a statement
 
@@ -380,7 +375,7 @@ class _Reader:
         if before == "DISTINCT" and self._spelling(index - 2) in {"IS", "NOT"}:
             return
         if frame.operation == "DELETE":
-            frame.expected = frame.listed = READ if frame.deleted or frame.listed else WRITE
+            frame.expected = frame.listed = READ if frame.deletes or frame.listed else WRITE
         elif frame.operation in _READERS:
             frame.expected = frame.listed = READ
         elif frame.operation == "COPY":
@@ -396,6 +391,11 @@ class _Reader:
     def join(self, _index: int) -> None:
         if self.frame.operation:
             self.frame.expected = self.frame.listed = READ
+
+    def straight_join(self, _index: int) -> None:
+        """MySQL's; as a word behind `SELECT` it is an option."""
+        if self.frame.listed:
+            self.frame.expected = READ
 
     def using(self, index: int) -> None:
         if self.frame.operation in {"DELETE", "MERGE"} and self._spelling(index + 1) != "(":
@@ -474,6 +474,7 @@ _CONTROL: Final = {"START": "BEGIN", "END": "COMMIT", "ABORT": "ROLLBACK"}
 _ACTIONS: Final[Mapping[str, Callable[[_Reader, int], None]]] = {
     "FROM": _Reader.from_,
     "JOIN": _Reader.join,
+    "STRAIGHT_JOIN": _Reader.straight_join,
     "USING": _Reader.using,
     "INTO": _Reader.into,
     "ON": _Reader.on,
