@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from inspect import getmembers, isfunction
-from types import FunctionType
+from functools import partial
+from inspect import getmembers, isclass, isfunction
+from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -27,14 +28,17 @@ class OurError(Exception):
     """Ours, and nobody else's."""
 
 
-def guarded_functions(*owners: Any) -> list[FunctionType]:
-    """The guarded functions that modules and classes define."""
-    found = []
-    for owner in owners:
-        for _, function in getmembers(owner, isfunction):
-            if function.__globals__.get("__name__") == guard.__name__ and hasattr(function, "__wrapped__"):
-                found.append(function)
-    return list(dict.fromkeys(found))
+def guarded_functions(owner: Any) -> list[FunctionType]:
+    """The guarded functions that a module and its classes, or a class, define or use."""
+    found = [
+        function
+        for _, function in getmembers(owner, isfunction)
+        if function.__globals__.get("__name__") == guard.__name__ and hasattr(function, "__wrapped__")
+    ]
+    for _, defined in getmembers(owner, isclass):
+        if defined is not owner and defined.__module__ == getattr(owner, "__name__", None):
+            found += guarded_functions(defined)
+    return found
 
 
 def _raise(*arguments: object, **keywords: object) -> object:
@@ -62,22 +66,12 @@ def fault_at(owner: Any, name: str) -> Iterator[None]:
         yield
 
 
-def faults(*adapters: Any) -> list[Any]:
-    """The faults that concern an adapter, as parameters of a test.
-
-    Args:
-        adapters: its modules, and its classes with guarded methods.
-    """
-    guarded = [
-        pytest.param(lambda function=function: fault_in(function), id=function.__qualname__)
-        for function in guarded_functions(streaming, Scope, *adapters)
-    ]
+def faults(*adapters: ModuleType) -> list[Any]:
+    """The faults that concern an adapter with these modules, as parameters of a test."""
+    guarded = dict.fromkeys(
+        function for owner in (streaming, Scope, Profiler, *adapters) for function in guarded_functions(owner)
+    )
     return [
-        *guarded,
-        *(
-            pytest.param(
-                lambda owner=owner, name=name: fault_at(owner, name), id=f"{getattr(owner, '__name__', owner)}.{name}"
-            )
-            for owner, name in UNGUARDED
-        ),
+        *(pytest.param(partial(fault_in, function), id=function.__qualname__) for function in guarded),
+        *(pytest.param(partial(fault_at, owner, name), id=f"{owner.__name__}.{name}") for owner, name in UNGUARDED),
     ]

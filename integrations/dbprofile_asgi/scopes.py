@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, overload
 
 from dbprofile.streaming import (
     Profiler,
@@ -51,13 +51,20 @@ class ProfileMiddleware:
             it is added.
     """
 
+    # Two ways to say it: Starlette's types hand the application over by position only, and say so beside any other keyword; its
+    # older versions and Litestar hand it over by name.
+    @overload
     def __init__(
-        self,
-        app: _Application,
-        *,
-        profiler: Profiler | None = None,
-        debug: bool | None = None,
-        **settings: object,
+        self, app: _Application, /, *, profiler: Profiler | None = None, debug: bool | None = None, **settings: object
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self, *, app: _Application, profiler: Profiler | None = None, debug: bool | None = None, **settings: object
+    ) -> None: ...
+
+    def __init__(  # type: ignore[misc]  # a setting called `app` is nobody's
+        self, app: _Application, *, profiler: Profiler | None = None, debug: bool | None = None, **settings: object
     ) -> None:
         self.app = app
         if debug is not None:
