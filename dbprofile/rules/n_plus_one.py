@@ -60,7 +60,7 @@ class NPlusOne:
             relation_kind=why.relation_kind if why is not None else "",
             trigger=place_of(first),
             callers=callers(first),
-            origin=_origin(group),
+            origin=_shown_origin(group, fix),
             origin_rows=group.origin.rows if group.origin is not None else None,
             statement=first.statement,
             fix=fix,
@@ -100,8 +100,15 @@ def _origin(group: Group) -> CallSite | None:
     return origin.place() if origin is not None else None
 
 
+def _shown_origin(group: Group, fix: Fix | None) -> CallSite | None:
+    """Where the rows come from, for people: a lazy query runs in some loop, but is written where the fix goes."""
+    if fix is not None and fix.certain and fix.place is not None and fix.kind != "advice":
+        return fix.place
+    return _origin(group)
+
+
 def _message(number: int, fix: Fix | None, relation: str | None) -> str:
     what = quantity(number, "query", "queries")
-    if fix is not None and fix.kind in {"add_call", "add_options"}:
+    if fix is not None and fix.kind in {"add_call", "add_options", "replace"}:
         return f"{what} that one {'JOIN replaces' if fix.leaves == 0 else 'query replaces'}"
     return f"{what} for {relation}, one for each row" if relation else f"{what}, one for each row"

@@ -130,21 +130,19 @@ def _chains(function: ast.AST, owner: str, managers: Collection[str]) -> Iterato
     for node in ast.walk(function):  # from the outside in: the whole chain is met before its parts
         if id(node) in inner or not isinstance(node, ast.Call | ast.Attribute):
             continue
-        chain = list(_links(node))
-        if _is_manager(chain[-1], owner, managers):
-            inner.update(map(id, chain))
-            yield chain
+        chain: list[ast.expr] = []
+        for link in _links(node):
+            chain.append(link)
+            if _is_manager(link, owner, managers):
+                inner.update(map(id, chain))
+                yield chain
+                break
 
 
 def _links(node: ast.expr) -> Iterator[ast.expr]:
-    while True:
+    while isinstance(node, ast.Call | ast.Attribute):
         yield node
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            node = node.func
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Call):
-            node = node.value
-        else:
-            return
+        node = node.func if isinstance(node, ast.Call) else node.value
 
 
 def _is_manager(node: ast.expr, owner: str, managers: Collection[str]) -> bool:

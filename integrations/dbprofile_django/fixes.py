@@ -8,7 +8,7 @@ from typing import Final
 
 from django.apps import apps
 
-from dbprofile.hooks import CallSite, Fix, Lineage, Problem
+from dbprofile.hooks import CallSite, Fix, Lineage, Problem, guarded
 from dbprofile_django.expressions import Call, Expression, find_expression
 from dbprofile_django.relations import TO_MANY
 
@@ -40,6 +40,7 @@ _WRITES: Final = {
 }
 
 
+@guarded("django.fix", None)
 def propose_fix(problem: Problem) -> Fix | None:
     """The fix for a problem with Django's statements; ``None`` where nothing better is known than the finding itself."""
     if problem.kind == "n_plus_one":
