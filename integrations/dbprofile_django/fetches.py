@@ -71,10 +71,11 @@ def _iterate(self: Any) -> Iterator[Any]:
         if query is None:
             yield from self.cursor
             return
-        rows = iter(self.cursor)
+        rows: Iterator[Any] | None = None
         while True:
             started = perf_counter_ns()
             try:
+                rows = iter(self.cursor) if rows is None else rows
                 row = next(rows)
             except StopIteration:
                 _fetched(query, started, ())

@@ -1,0 +1,411 @@
+"""Every statement, once, with its rows, times, transaction and error; on SQLite, PostgreSQL and MariaDB."""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, OperationalError, connection, connections, transaction
+from django.db.backends.utils import CursorWrapper
+from django.db.models.query import ModelIterable
+
+import dbprofile_django
+from dbprofile import Profile, Profiler, Recording, record
+from dbprofile.capture.counters import is_transaction_control
+from dbprofile_django.queries import record_statement
+from tests.integrations.django import project
+from tests.integrations.django.shop.models import Customer, Line, Order, Region, Tag
+from tests.services import TemporaryDatabase
+
+every_database = pytest.mark.usefixtures("any_shop")
+
+
+@pytest.fixture
+def profiler() -> Profiler:
+    return Profiler()
+
+
+@pytest.fixture
+def recording(profiler: Profiler) -> Iterator[Recording]:
+    with record("block", profiler=profiler) as recorded:
+        yield recorded
+
+
+def cursor_round(driver: object) -> Any:
+    """Django's cursor round a driver's."""
+    make: Any = connection.make_cursor
+    return make(driver)
+
+
+def sent_by(block: Callable[[], object]) -> tuple[Profile, list[str]]:
+    """What we saw of a block, and what the innermost wrapper of Django's own kind saw."""
+    texts: list[str] = []
+
+    def listening(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+        texts.append(sql)
+        return execute(sql, params, many, context)
+
+    with record("block", profiler=Profiler()) as recorded, connection.execute_wrapper(listening):
+        block()
+    return recorded.report.profile, texts
+
+
+def _write(name: str) -> Callable[[], object]:
+    def block() -> None:
+        region = Region.objects.create(name="Here")
+        if name == "bulk_create":
+            Region.objects.bulk_create(Region(name=f"There {number}") for number in range(20))
+        elif name == "update":
+            Region.objects.filter(pk=region.pk).update(name="Elsewhere")
+        elif name == "delete":
+            region.delete()
+        elif name == "get_or_create":
+            Region.objects.get_or_create(name="New", defaults={"name": "New"})
+
+    return block
+
+
+def _nested_atomic() -> None:
+    with transaction.atomic(), transaction.atomic():
+        Region.objects.create(name="Nested")
+
+
+def _raw() -> None:
+    assert len(list(Order.objects.raw("SELECT id FROM shop_order"))) == 5
+
+
+def _cursor() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM shop_order WHERE note LIKE %s", ["100%%"])
+        cursor.execute("SELECT '%%', '{}' FROM shop_order")
+        assert cursor.fetchall()
+
+
+def _executemany() -> None:
+    with connection.cursor() as cursor:
+        rows = ([f"Region {number}"] for number in range(3))
+        cursor.executemany("INSERT INTO shop_region (name) VALUES (%s)", list(rows))
+
+
+BLOCKS: dict[str, Callable[[], object]] = {
+    **{name: _write(name) for name in ("create", "bulk_create", "update", "delete", "get_or_create")},
+    "nested atomic": _nested_atomic,
+    "raw": _raw,
+    "cursor": _cursor,
+    "executemany": _executemany,
+    "relations": lambda: [order.customer.name for order in Order.objects.prefetch_related("tags", "lines")],
+    "iterator": lambda: list(Order.objects.iterator(chunk_size=2)),
+    "aggregates": lambda: (Order.objects.count(), Order.objects.exists(), Order.objects.aggregate()),
+}
+
+
+@every_database
+@pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
+def test_each_statement_is_seen_once(block: Callable[[], object]) -> None:
+    profile, texts = sent_by(block)
+    assert [query.sql for query in profile.queries] == texts
+    counted = [text for text in texts if not is_transaction_control(text)]
+    assert profile.query_count == len(counted)
+
+
+@every_database
+def test_the_rows_that_a_query_delivered(recording: Recording) -> None:
+    list(Order.objects.all())
+    Order.objects.get(pk=Order.objects.values_list("pk", flat=True)[0])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM shop_line")
+        assert len(cursor.fetchmany(3)) == 3
+        assert len(list(cursor)) == 7
+        cursor.execute("SELECT id FROM shop_line WHERE item = %s", ["none of them"])
+        assert cursor.fetchone() is None
+    assert [query.rows for query in recording.queries] == [5, 1, 1, 10, 0]
+
+
+@every_database
+def test_the_rows_that_a_write_met(recording: Recording) -> None:
+    assert Line.objects.filter(item="Item 1").update(item="Changed") == 5
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM shop_line WHERE item = %s", ["Changed"])
+    assert [query.affected_rows for query in recording.queries] == [5, 5]
+
+
+@every_database
+def test_a_database_is_told_apart_by_its_settings(recording: Recording, any_shop: TemporaryDatabase) -> None:
+    Order.objects.count()
+    (query,) = recording.queries
+    database = query.database
+    assert (database.name, database.system, database.library) == ("default", any_shop.system, "django")
+    assert database.namespace == any_shop.name
+    if any_shop.system != "sqlite":
+        assert (database.host, database.port) == (any_shop.host, any_shop.port)
+
+
+@every_database
+def test_each_outermost_block_is_a_transaction(recording: Recording) -> None:
+    Order.objects.count()
+    for _ in range(2):
+        with transaction.atomic():
+            Order.objects.count()
+            with transaction.atomic():
+                Order.objects.count()
+    counted = recording.report.profile.counted
+    alone, first, nested, second, last = counted
+    assert (alone.transaction, alone.autocommit) == (None, True)
+    assert first.transaction == nested.transaction is not None
+    assert second.transaction == last.transaction is not None
+    assert first.transaction != second.transaction
+    assert not first.autocommit
+    assert len({query.connection for query in counted}) == 1
+
+
+@every_database
+def test_each_call_of_a_decorated_function_is_a_transaction(recording: Recording) -> None:
+    @transaction.atomic
+    def count() -> None:
+        Order.objects.count()
+
+    count()
+    count()
+    first, second = recording.report.profile.counted
+    assert first.transaction is not None
+    assert first.transaction != second.transaction
+
+
+@every_database
+def test_a_savepoint_rolled_back_is_no_end_of_the_transaction(recording: Recording) -> None:
+    @transaction.atomic
+    def work() -> None:
+        Order.objects.count()
+        with contextlib.suppress(LookupError), transaction.atomic():
+            Order.objects.count()
+            raise LookupError
+        Order.objects.count()
+
+    work()
+    assert len({query.transaction for query in recording.report.profile.counted}) == 1
+
+
+@every_database
+def test_a_failing_statement_is_recorded_with_the_class_that_django_raises(recording: Recording) -> None:
+    region = Region.objects.create(name="Here")
+    with pytest.raises(IntegrityError) as caught, transaction.atomic():
+        Region.objects.create(pk=region.pk, name="Again")
+    failed = [query for query in recording.queries if query.error]
+    assert [query.error for query in failed] == ["IntegrityError"]
+    hidden = [entry.locals.get("__tracebackhide__") for entry in caught.traceback]
+    assert any(hidden), "our own frame would be shown in tracebacks"
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_failing_fetch_keeps_its_django_class(recording: Recording) -> None:
+    class Cursor:
+        description = None
+        rowcount = -1
+
+        def fetchone(self) -> None:
+            raise sqlite3.OperationalError("the connection is gone")
+
+        fetchall = fetchmany = __iter__ = fetchone
+
+        def execute(self, sql: str) -> None: ...
+
+    for fetch in ("fetchone", "fetchall", "fetchmany", "__iter__"):
+        cursor = cursor_round(Cursor())
+        cursor.execute("SELECT 1")
+        with pytest.raises(OperationalError):
+            list(getattr(cursor, fetch)())
+    assert [query.error for query in recording.queries] == ["OperationalError"] * 4
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_fetch_outside_any_scope_keeps_its_django_class() -> None:
+    class Cursor:
+        def fetchone(self) -> None:
+            raise sqlite3.OperationalError("the connection is gone")
+
+    with pytest.raises(OperationalError):
+        cursor_round(Cursor()).fetchone()
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_procedure_is_a_query() -> None:
+    class Cursor:
+        def callproc(self, name: str, params: object = None) -> str:
+            return f"called {name} with {params}"
+
+    with record("block", profiler=Profiler()) as recorded:
+        assert cursor_round(Cursor()).callproc("tidy_up", [1]) == "called tidy_up with [1]"
+    assert [query.sql for query in recorded.queries] == ["CALL tidy_up"]
+    assert cursor_round(Cursor()).callproc("tidy_up") == "called tidy_up with None"
+
+
+def test_a_generator_of_parameters_is_consumed_by_the_driver_alone(shop: None, recording: Recording) -> None:
+    taken: list[int] = []
+
+    def rows() -> Iterator[list[str]]:
+        for number in range(3):
+            taken.append(number)
+            yield [f"Region {number}"]
+
+    cursor: Any
+    with connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO shop_region (name) VALUES (%s)", rows())
+    assert taken == [0, 1, 2]
+    (query,) = recording.queries
+    assert (query.batch_size, query.parameters) == (None, None)
+
+
+def test_values_are_not_kept(shop: None, recording: Recording) -> None:
+    Order.objects.filter(note="a secret of somebody").count()
+    (query,) = recording.queries
+    assert query.values is None
+    assert "secret" not in query.sql
+
+
+# --- the operation, as the application called it --------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize(
+    ("call", "role", "operation"),
+    [
+        (lambda: list(Order.objects.all()), "read", "all"),
+        (lambda: Order.objects.first(), "read", "first"),
+        (lambda: Order.objects.get(note="Note 1"), "read", "get"),
+        (lambda: Order.objects.count(), "read", "count"),
+        (lambda: Order.objects.exists(), "read", "exists"),
+        (lambda: Order.objects.earliest("pk"), "read", "earliest"),
+        (lambda: Order.objects.in_bulk([1]), "read", "in_bulk"),
+        (lambda: list(Order.objects.iterator()), "read", "iterator"),
+        (lambda: bool(Order.objects.all()), "read", "all"),
+        (lambda: Region.objects.create(name="New"), "write", "create"),
+        (lambda: Region(name="New").save(), "write", "save"),
+        (lambda: Region.objects.update(name="New"), "write", "update"),
+        (lambda: Region.objects.bulk_create([Region(name="New")]), "write", "bulk_create"),
+        (lambda: Line.objects.filter(pk=0).delete(), "write", "delete"),
+    ],
+)
+def test_the_operation_is_the_call_that_the_application_made(
+    call: Callable[[], object], role: str, operation: str, profiler: Profiler
+) -> None:
+    with record("block", profiler=profiler) as recorded:
+        call()
+    provenances = [query.provenance for query in recorded.report.profile.counted]
+    assert {why.role for why in provenances if why} == {role}
+    assert {why.operation for why in provenances if why} == {operation}
+
+
+@pytest.mark.usefixtures("shop")
+def test_the_statements_of_one_call_share_its_number(profiler: Profiler) -> None:
+    with record("block", profiler=profiler) as recorded:
+        for name in ("one", "two"):
+            Tag.objects.update_or_create(name=name, defaults={"name": name})
+        order = Order.objects.all()[0]
+        order.tags.add(Tag.objects.get(name="one"))
+    calls = [query.provenance for query in recorded.report.profile.counted]
+    updates = [why.invocation for why in calls if why and why.operation == "update_or_create"]
+    assert len(updates) == 4
+    assert len(set(updates)) == 2
+    added = [why for why in calls if why and why.operation == "add"]
+    assert added
+    assert len({why.invocation for why in added}) == 1
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_locking_read_is_marked_where_the_text_does_not_show_it(recording: Recording) -> None:
+    with transaction.atomic():
+        list(Order.objects.select_for_update())
+    assert recording.report.profile.counted[0].locks
+
+
+# --- connections, wrappers, installing ------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_wrapper_of_somebody_else_is_left_by_its_own_door() -> None:
+    def theirs(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+        return execute(sql, params, many, context)
+
+    project.close()
+    with connection.execute_wrapper(theirs):
+        Order.objects.count()  # connects, so that our wrapper comes while theirs is there
+        assert connection.execute_wrappers == [record_statement, theirs]
+    assert connection.execute_wrappers == [record_statement]
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_statement_that_an_inner_wrapper_blocks_is_recorded_as_failed(recording: Recording) -> None:
+    def blocker(*_arguments: Any) -> None:
+        raise PermissionError
+
+    with connection.execute_wrapper(blocker), pytest.raises(PermissionError):
+        Order.objects.count()
+    assert [query.error for query in recording.queries] == ["PermissionError"]
+
+
+@every_database
+def test_a_new_connection_is_seen_once_and_has_a_serial_of_its_own(recording: Recording) -> None:
+    Order.objects.count()
+    connection.close()
+    Order.objects.count()
+    copied = connection.copy()
+    with copied.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM shop_order")
+    copied.close()
+    counted = [
+        query for query in recording.report.profile.counted if query.provenance and query.provenance.role == "read"
+    ]
+    assert len(counted) == 3
+    assert len({query.connection for query in counted}) == 3
+
+
+@pytest.mark.usefixtures("shop")
+def test_uninstall_puts_everything_back_on_every_thread() -> None:
+    Order.objects.count()
+    ready, go = threading.Event(), threading.Event()
+    left: list[bool] = []
+
+    def other_thread() -> None:
+        Order.objects.count()
+        ready.set()
+        go.wait()
+        left.append(record_statement in connections["default"].execute_wrappers)
+        connections["default"].close()
+
+    thread = threading.Thread(target=other_thread)
+    thread.start()
+    assert ready.wait(10)
+    iterate = ModelIterable.__iter__
+    try:
+        dbprofile_django.uninstall()
+        dbprofile_django.uninstall()
+        go.set()
+        thread.join()
+        assert left == [False]
+        assert record_statement not in connection.execute_wrappers
+        assert "fetchone" not in CursorWrapper.__dict__
+        assert CursorWrapper.callproc.__module__ == CursorWrapper.__iter__.__module__ == "django.db.backends.utils"
+        assert ModelIterable.__iter__ is not iterate
+        with record("block", profiler=Profiler()) as recorded:
+            list(Customer.objects.all())
+        assert recorded.query_count == 0
+    finally:
+        go.set()
+        dbprofile_django.install()
+        dbprofile_django.install()
+    with record("block", profiler=Profiler()) as recorded:
+        list(Customer.objects.all())
+    assert recorded.query_count == 1
+    assert connection.execute_wrappers == [record_statement]
+
+
+@pytest.mark.usefixtures("shop")
+def test_djangos_own_count_of_queries_is_left_alone(django_assert_num_queries: Any, recording: Recording) -> None:
+    assert not connection.force_debug_cursor
+    with django_assert_num_queries(2):
+        Order.objects.count()
+        list(Order.objects.all())
+    assert not connection.force_debug_cursor
+    assert recording.query_count == 2

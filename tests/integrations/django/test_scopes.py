@@ -1,0 +1,267 @@
+"""A scope for each request: named by its route, open until the last byte, in synchronous and asynchronous applications."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import MiddlewareNotUsed
+from django.http import HttpRequest, HttpResponse
+from django.test import AsyncClient, Client, RequestFactory, override_settings
+
+from dbprofile import ConfigurationError, Profiler, Report, Scope, current_scope, set_default_profiler
+from dbprofile_django import ProfileMiddleware
+from tests.integrations.django import project
+from tests.integrations.django.shop import views
+from tests.integrations.django.shop.models import Order
+
+pytestmark = pytest.mark.usefixtures("shop")
+
+
+def the_report(reports: list[Report]) -> Report:
+    (report,) = reports
+    return report
+
+
+def _is_open(scope: Scope) -> bool:
+    return scope.open
+
+
+def middleware() -> ProfileMiddleware:
+    return ProfileMiddleware(lambda _: HttpResponse())
+
+
+def test_a_request_is_named_by_its_route(reports: list[Report]) -> None:
+    Client().get("/orders/7/")
+    profile = the_report(reports).profile
+    assert (profile.kind, profile.name) == ("request", "GET /orders/<int:number>/")
+    assert dict(profile.labels) == {
+        "http.request.method": "GET",
+        "http.route": "/orders/<int:number>/",
+        "http.response.status_code": 200,
+    }
+    assert profile.query_count == 1
+
+
+def test_the_mark_at_the_start_of_a_regular_expression_is_no_part_of_the_name(reports: list[Report]) -> None:
+    Client().get("/regular/7/")
+    assert the_report(reports).profile.name == "GET /regular/(?P<number>[0-9]+)/$"
+
+
+def test_a_request_without_a_route_is_shown_by_its_path_and_has_no_label_of_it(reports: list[Report]) -> None:
+    Client().get("/nothing/here/")
+    profile = the_report(reports).profile
+    assert profile.name == "GET /nothing/here/"
+    assert "http.route" not in profile.labels
+    assert profile.labels["http.response.status_code"] == 404
+
+
+def test_a_head_request_is_an_ordinary_one(reports: list[Report]) -> None:
+    Client().head("/orders/7/")
+    assert the_report(reports).profile.name == "HEAD /orders/<int:number>/"
+
+
+@pytest.mark.parametrize("address", ["/broken/", "/async/broken/"])
+def test_an_exception_in_a_view_is_a_status_500(reports: list[Report], address: str) -> None:
+    assert Client(raise_request_exception=False).get(address).status_code == 500
+    profile = the_report(reports).profile
+    assert profile.labels["http.response.status_code"] == 500
+    assert profile.query_count == 1
+
+
+def test_the_scope_is_on_the_request(reports: list[Report]) -> None:
+    seen: list[object] = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        seen.append(request.dbprofile)  # type: ignore[attr-defined]
+        seen.append(current_scope())
+        return HttpResponse()
+
+    response = ProfileMiddleware(view)(RequestFactory().get("/"))
+    assert isinstance(response, HttpResponse)
+    scope, current = seen
+    assert isinstance(scope, Scope)
+    assert scope is current
+    assert not reports
+    assert _is_open(scope)
+    response.close()
+    assert not _is_open(scope)
+    assert current_scope() is None
+    assert len(reports) == 1
+
+
+def test_nothing_is_delivered_before_the_response_is_closed(reports: list[Report]) -> None:
+    response = Client().get("/stream/")
+    assert not reports
+    assert response.getvalue().startswith(b"Customer 1")
+    assert the_report(reports).profile.query_count == 6
+
+
+def test_a_streamed_body_runs_in_its_scope(reports: list[Report]) -> None:
+    Client().get("/stream/").getvalue()
+    report = the_report(reports)
+    assert {query.phase for query in report.profile.queries} == {"streaming"}
+    (finding,) = report.findings
+    assert finding.subject == "Order.customer"
+
+
+def test_a_streamed_body_that_is_closed_early_ends_its_scope(reports: list[Report]) -> None:
+    response: Any = Client().get("/stream/")
+    body: Iterator[bytes] = iter(response.streaming_content)
+    next(body)
+    response.close()
+    assert the_report(reports).profile.query_count == 2
+    assert current_scope() is None
+
+
+async def test_an_asynchronous_body_runs_in_its_scope(reports: list[Report]) -> None:
+    response: Any = await AsyncClient().get("/async/stream/")
+    assert len([part async for part in response.streaming_content]) == 5
+    report = the_report(reports)
+    assert report.profile.query_count == 1
+    assert {query.phase for query in report.profile.queries} == {"streaming"}
+
+
+def test_a_file_is_left_to_the_server(reports: list[Report]) -> None:
+    response: Any = ProfileMiddleware(views.file)(RequestFactory().get("/file/"))
+    assert response.file_to_stream is not None
+    assert response.getvalue() == b"content"
+    response.close()
+    assert the_report(reports).profile.query_count == 1
+
+
+async def test_an_asynchronous_request_is_a_scope_too(reports: list[Report]) -> None:
+    response = await AsyncClient().get("/async/orders/")
+    assert response.content.startswith(b"Customer 1")
+    report = the_report(reports)
+    assert report.profile.name == "GET /async/orders/"
+    assert report.profile.query_count == 6
+    (finding,) = report.findings
+    assert finding.code == "DBP102"
+    assert finding.trigger is not None
+    assert finding.trigger.function == "async_order_list"
+
+
+async def test_a_synchronous_view_of_an_asynchronous_server(reports: list[Report]) -> None:
+    await AsyncClient().get("/orders/")
+    (finding,) = the_report(reports).findings
+    assert finding.subject == "Order.customer"
+    assert finding.trigger is not None
+    assert finding.trigger.function.startswith("order_list")
+
+
+def test_an_asynchronous_view_of_a_synchronous_server(reports: list[Report]) -> None:
+    Client().get("/async/orders/")
+    report = the_report(reports)
+    assert report.profile.query_count == 6
+
+
+@override_settings(
+    MIDDLEWARE=[
+        project.MIDDLEWARE,
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+    ]
+)
+def test_session_and_user_are_counted_but_no_matter_of_the_application(reports: list[Report]) -> None:
+    client = Client()
+    client.force_login(User.objects.create_user("someone"))
+    client.get("/session/")
+    kinds = [query.provenance.infrastructure for query in the_report(reports).profile.queries if query.provenance]
+    assert kinds.count("session") == 1
+    assert kinds.count("user") == 1
+    assert the_report(reports).profile.query_count >= 3
+    User.objects.all().delete()
+
+
+# --- whether there is a scope at all --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_default() -> Iterator[None]:
+    set_default_profiler(None)
+    yield
+    set_default_profiler(None)
+
+
+@pytest.mark.usefixtures("no_default")
+def test_without_debug_sinks_or_a_test_the_middleware_takes_itself_out() -> None:
+    with override_settings(DBPROFILE={}), pytest.raises(MiddlewareNotUsed):
+        middleware()
+    with override_settings(DBPROFILE={"enabled": False, "debug": True}), pytest.raises(MiddlewareNotUsed):
+        middleware()
+
+
+@pytest.mark.usefixtures("no_default")
+def test_the_middleware_stays_for_a_test_that_listens() -> None:
+    with override_settings(DBPROFILE={}), Profiler().scope("test", "a test", reach="process"):
+        assert middleware().sync_capable
+
+
+@pytest.mark.usefixtures("no_default")
+def test_debug_is_a_person_who_watches() -> None:
+    with override_settings(DBPROFILE={}, DEBUG=True):
+        assert middleware().sync_capable
+
+
+def test_a_path_that_is_left_out_has_no_scope() -> None:
+    delivered: list[Report] = []
+    profiler = Profiler(sinks=[delivered.append], exclude=["/orders/*"])
+    with override_settings(DBPROFILE={"profiler": profiler}):
+        Client().get("/orders/7/")
+        Client().get("/nothing/")
+    assert [report.profile.name for report in delivered] == ["GET /nothing/"]
+
+
+by_hand = Profiler(sinks=[lambda _: None])
+
+
+def test_a_profiler_may_be_named_by_its_dotted_path() -> None:
+    with override_settings(DBPROFILE={"profiler": f"{__name__}.by_hand"}):
+        assert middleware().sync_capable
+
+
+@pytest.mark.usefixtures("no_default")
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"slow_mss": 100}, "Did you mean 'slow_ms'"),
+        ({"slow_ms": "fast"}, "slow_ms='fast'"),
+        ({"profiler": "nowhere.profiler"}, "'nowhere.profiler'"),
+        ("on", "write a dictionary"),
+    ],
+    ids=["unknown key", "wrong type", "no such profiler", "no dictionary"],
+)
+def test_a_mistake_in_the_settings_is_told_when_django_loads_its_middleware(given: object, message: str) -> None:
+    with override_settings(DBPROFILE={"profiler": by_hand}):
+        assert middleware().sync_capable  # the settings have been read once
+        with pytest.raises(ConfigurationError, match=message), override_settings(DBPROFILE=given):
+            pytest.fail("a wrong setting was let through")
+
+
+def test_a_sampled_request_passes_untouched() -> None:
+    delivered: list[Report] = []
+    with override_settings(DBPROFILE={"profiler": Profiler(sinks=[delivered.append], sample=0.0)}):
+        assert Client().get("/orders/7/").status_code == 200
+    assert delivered == []
+
+
+def test_the_scope_settles_before_the_middleware_returns() -> None:
+    settled: list[str] = []
+
+    class Sink:
+        def __call__(self, report: Report) -> None:
+            settled.append("delivered")
+
+        def unit_done(self, scope: Scope) -> None:
+            settled.append(scope.name)
+
+    def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(str(Order.objects.count()))
+
+    with override_settings(DBPROFILE={"profiler": Profiler(sinks=[Sink()])}):
+        response = ProfileMiddleware(view)(RequestFactory().get("/here/"))
+        assert settled == ["GET /here/"]
+        assert isinstance(response, HttpResponse)
+        response.close()
+    assert settled == ["GET /here/", "delivered"]
