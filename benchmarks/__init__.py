@@ -1,0 +1,1 @@
+"""What dbprofile costs, side by side in one run. Not shipped; ``python -m benchmarks`` prints the tables."""
