@@ -17,7 +17,7 @@ from dbprofile.analysis.variation import distinct_parents, parameter_set
 from dbprofile.sql.statement import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from dbprofile.capture.profile import Profile
     from dbprofile.capture.provenance import Lineage
@@ -100,6 +100,7 @@ class _Unit:
     """What the passes know of the unit they work on."""
 
     queries: Sequence[Query]
+    roles: Mapping[Query, str]
     log: Log
     keys: _LineageKeys = field(default_factory=_LineageKeys)
 
@@ -109,8 +110,9 @@ def analyse(profile: Profile) -> Analysis:
     log = Log(profile.queries)
     found: dict[str, list[Group]] = {"lineages": [], "loops": [], "duplicates": []}
     rest: list[Query] = []
-    for queries in units(profile.queries):
-        unit = _Unit(queries, log)
+    roles = {query: role(query) for query in profile.queries}
+    for queries in units(roles):
+        unit = _Unit(queries, roles, log)
         left: Sequence[Query] = queries
         for name, one_pass in _PASSES:
             groups, left = one_pass(left, unit)
@@ -137,7 +139,7 @@ def lineages(queries: Sequence[Query], unit: _Unit) -> tuple[list[Group], list[Q
         why = query.provenance
         if (
             query not in taken
-            and role(query) == "lazy"
+            and unit.roles[query] == "lazy"
             and why is not None
             and why.relation
             and why.variant != "recursive"
@@ -171,7 +173,7 @@ def _lineage_group(members: list[Query], count: int, unit: _Unit) -> Group:
     followed = [
         query
         for query in unit.queries
-        if role(query) == "eager" and (above := _parent_lineage(query)) is not None and unit.keys.of(above) in own
+        if unit.roles[query] == "eager" and (above := _parent_lineage(query)) is not None and unit.keys.of(above) in own
     ]
     return Group(
         tuple(members),
@@ -201,7 +203,7 @@ def loops(queries: Sequence[Query], unit: _Unit) -> tuple[list[Group], list[Quer
     """Reads of one statement from one call path whose parameter sets differ, and that are none of the look-alikes."""
     by_place: dict[Hashable, list[Query]] = defaultdict(list)
     for query in queries:
-        if role(query) == "read":
+        if unit.roles[query] == "read":
             by_place[query.statement, _path(query), query.database.name].append(query)
     groups = []
     for members in by_place.values():
@@ -235,7 +237,7 @@ def _parallel_origin(members: list[Query], lanes: set[int], turns: int, unit: _U
     begun = members[0].started
     for query in unit.queries:
         over = query.started + round(query.total_seconds * 1e9) <= begun
-        if over and query.rows == turns and query.lane not in lanes and role(query) in {"read", "lazy"}:
+        if over and query.rows == turns and query.lane not in lanes and unit.roles[query] in {"read", "lazy"}:
             return query
     return None
 
@@ -244,7 +246,7 @@ def _likely_origin(members: list[Query], turns: int, unit: _Unit) -> Query | Non
     """The nearest earlier read with as many rows as there are turns; else one with at least as many in the loop's function."""
     site = members[0].call_site
     function = site.function if site is not None else ""
-    earlier = [query for query in unit.queries if query.started < members[0].started and role(query) == "read"]
+    earlier = [query for query in unit.queries if query.started < members[0].started and unit.roles[query] == "read"]
     for query in reversed(earlier):
         if query.rows == turns:
             return query
@@ -262,7 +264,7 @@ def duplicates(queries: Sequence[Query], unit: _Unit) -> tuple[list[Group], list
     """The same statement with the same parameters in one transaction, without a write to its tables in between."""
     by_question: dict[Hashable, list[Query]] = defaultdict(list)
     for query in queries:
-        if _may_repeat(query):
+        if unit.roles[query] in {"read", "lazy"} and _may_repeat(query):
             why = query.provenance
             asked_by = (why.relation, why.parent) if why is not None and why.role == "lazy" else None
             key = (query.statement, parameter_set(query), query.database.name, query.transaction, asked_by)
@@ -277,7 +279,7 @@ def duplicates(queries: Sequence[Query], unit: _Unit) -> tuple[list[Group], list
 
 def _may_repeat(query: Query) -> bool:
     statement = query.statement
-    if role(query) not in {"read", "lazy"} or not statement.tables or statement.traits.volatile:
+    if not statement.tables or statement.traits.volatile:
         return False
     return not (query.locks or "locks" in statement.flags or _variant(query) == "refresh")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from dbprofile.capture.query import Query
 
@@ -33,10 +33,14 @@ def role(query: Query) -> str:
     return why.role if why is not None else "read"
 
 
-def units(queries: Iterable[Query]) -> tuple[Sequence[Query], ...]:
-    """The queries that are judged, by their unit of work, each in order. What belongs to two units is never one loop."""
+def units(roles: Mapping[Query, str]) -> tuple[Sequence[Query], ...]:
+    """The queries that are judged, by their unit of work, each in order. What belongs to two units is never one loop.
+
+    Args:
+        roles: what ``role`` says of each query of a profile, in their order.
+    """
     parts: dict[object, list[Query]] = {}
-    for query in queries:
-        if role(query):
+    for query, judged in roles.items():
+        if judged:
             parts.setdefault(query.unit, []).append(query)
     return tuple(parts.values())

@@ -20,6 +20,8 @@ COUNTER_LIMIT: Final = 1_000
 DIGEST_LIMIT: Final = 32
 
 _CONTROL: Final = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"})
+#: How nearly all other statements begin: SELECT and SET, INSERT, UPDATE, DELETE, WITH.
+_ORDINARY: Final = frozenset({"SE", "IN", "UP", "DE", "WI"})
 _CONTROL_VERBS: Final = _CONTROL - {"START", "END", "ABORT"}
 #: Infrastructure that is recorded and listed, but not counted.
 _UNCOUNTED: Final = frozenset({"connect", "schema", "cachefill"})
@@ -96,6 +98,8 @@ class Counters(dict[tuple[str, str], Counter]):
 
 def is_transaction_control(sql: str) -> bool:
     """Whether a text begins, ends or marks a transaction; told from its first word, without scanning the rest."""
+    if sql[:2].upper() in _ORDINARY:
+        return False
     start = sql[:64].lstrip()
     word = start.split(None, 1)[0].rstrip(";").upper() if start else ""
     if word.isalpha():

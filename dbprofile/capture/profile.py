@@ -49,9 +49,13 @@ class Profile:
     """Statements of scopes that had already closed, seen while this one was open, by scope and thread."""
 
     @cached_property
+    def _classes(self) -> tuple[str, ...]:
+        return tuple(map(counting_class, self.queries))
+
+    @cached_property
     def counted(self) -> tuple[Query, ...]:
         """The queries that count, in order: no transaction control, no connection set-up, no catalogue, no cache fill."""
-        return tuple(query for query in self.queries if counting_class(query) == "app")
+        return tuple(query for query, name in zip(self.queries, self._classes, strict=True) if name == "app")
 
     @cached_property
     def query_count(self) -> int:
@@ -62,7 +66,8 @@ class Profile:
     @cached_property
     def not_counted(self) -> Mapping[str, int]:
         """What was recorded and does not count, by class: ``tx``, ``schema``, ``connect``, ``cachefill``."""
-        tally = Tally(name for name in map(counting_class, self.queries) if name != "app")
+        tally = Tally(self._classes)
+        del tally["app"]
         for counter in self.counters:
             if is_transaction_control(counter.sql):
                 tally["tx"] += counter.count

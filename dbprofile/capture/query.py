@@ -140,6 +140,7 @@ class Query:
     """
 
     __slots__ = (
+        "_statement",
         "affected_rows",
         "answer",
         "autocommit",
@@ -211,6 +212,7 @@ class Query:
         self.phase = "handling"
         self.on_loop = False
         self.ignored: object = None
+        self._statement: Statement | None = None
 
     @property
     def sql(self) -> str:
@@ -220,7 +222,11 @@ class Query:
     @property
     def statement(self) -> Statement:
         """The shape of the SQL, computed when first asked and cached by text."""
-        return Statement.of(self.sql, self.database.dialect, self.database.paramstyle)
+        statement = self._statement
+        if statement is None:
+            database = self.database
+            statement = self._statement = Statement.of(self.sql, database.dialect, database.paramstyle)
+        return statement
 
     @property
     def total_seconds(self) -> float:
