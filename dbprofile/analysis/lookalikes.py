@@ -55,6 +55,8 @@ def _windows_meet(values: Sequence[Varying]) -> bool:
 
 def chunks(members: Sequence[Query]) -> bool:
     """Chunks: the lists of an IN are pairwise disjoint and few, or of one length in order, or level by level."""
+    if _in_list(members[0]) is None:
+        return False
     lists = [_in_list(member) for member in members]
     if any(found is None for found in lists):
         return False

@@ -20,7 +20,8 @@ __all__ = ["Varying", "distinct_parents", "limit_of", "measured", "parameter_set
 
 def measured(query: Query) -> Measure:
     """What the inside of a query's text says: its lists, limits, and the role of each value."""
-    return measure(query.sql, query.database.dialect, query.database.paramstyle)
+    sql, database = query.raw_sql, query.database
+    return measure(sql if type(sql) is str else query.sql, database.dialect, database.paramstyle)
 
 
 def parameter_set(query: Query) -> Hashable:
@@ -47,15 +48,24 @@ def varying(members: Sequence[Query]) -> tuple[Varying, ...]:
 
     Members whose texts hold different numbers of values (lists of different lengths) are compared by role and column.
     """
-    rows = [[(value, _hash(value, query.parameters)) for value in measured(query).values] for query in members]
-    if len({len(row) for row in rows}) == 1:
-        columns = zip(*rows, strict=True)
+    texts = {member.raw_sql if type(member.raw_sql) is str else member.sql for member in members}
+    if len(texts) == 1:
+        values = measured(members[0]).values
         found = [
-            Varying(column[0][0].role, column[0][0].column, tuple(hashed for _, hashed in column)) for column in columns
+            Varying(value.role, value.column, tuple(_hash(value, member.parameters) for member in members))
+            for value in values
         ]
     else:
-        found = _by_column(rows)
+        rows = [[(value, _hash(value, query.parameters)) for value in measured(query).values] for query in members]
+        found = _by_place(rows) if len({len(row) for row in rows}) == 1 else _by_column(rows)
     return tuple(value for value in found if len({hashed for hashed in value.hashes if hashed is not None}) > 1)
+
+
+def _by_place(rows: list[list[tuple[Value, int | None]]]) -> list[Varying]:
+    columns = zip(*rows, strict=True)
+    return [
+        Varying(column[0][0].role, column[0][0].column, tuple(hashed for _, hashed in column)) for column in columns
+    ]
 
 
 def _by_column(rows: list[list[tuple[Value, int | None]]]) -> list[Varying]:
