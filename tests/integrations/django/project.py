@@ -7,6 +7,7 @@ from typing import Any
 
 import django
 import pytest
+from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
@@ -71,7 +72,12 @@ def database_access(request: pytest.FixtureRequest) -> AbstractContextManager[ob
 
 
 def close() -> None:
-    """Close this thread's connections, and forget what they were connected to."""
+    """Close the connections of this thread, and of the one in which asynchronous tests do synchronous work."""
+    _close_here()
+    SyncToAsync.single_thread_executor.submit(_close_here).result()
+
+
+def _close_here() -> None:
     for connection in connections.all(initialized_only=True):
         connection.close()
         del connections[connection.alias]

@@ -6,6 +6,7 @@ from tests.integrations.django.shop import views
 
 urlpatterns = [
     path("orders/", views.order_list),
+    path("orders/joined/", views.order_list_joined),
     path("orders/<int:number>/", views.order_page),
     path("orders/template/", views.order_template),
     path("orders/lazy/", views.order_template_of_lazy_rows),

@@ -4,6 +4,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Iterator
 
+from asgiref.sync import sync_to_async
 from django.db import connection
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
@@ -14,6 +15,11 @@ from tests.integrations.django.shop.models import Customer, Order
 
 def order_list(request: HttpRequest) -> HttpResponse:
     names = [order.customer.name for order in Order.objects.order_by("pk")]
+    return HttpResponse(", ".join(names))
+
+
+def order_list_joined(request: HttpRequest) -> HttpResponse:
+    names = [order.customer.name for order in Order.objects.select_related("customer").order_by("pk")]
     return HttpResponse(", ".join(names))
 
 
@@ -56,10 +62,9 @@ def numbered(request: HttpRequest, number: int) -> HttpResponse:
 
 async def async_numbered(request: HttpRequest, number: int) -> HttpResponse:
     answers = []
-    for _ in range(5):
-        first = await Order.objects.filter(pk=number).aexists()
+    for _ in range(10):
+        answers.append(await sync_to_async(_ask)(number))
         await asyncio.sleep(0)
-        answers.append(str(first))
     return HttpResponse(",".join(answers))
 
 
