@@ -114,6 +114,9 @@ _BY_NAME = {
     "sqlite": SQLITE,
 }
 
+DIALECT_NAMES = (*_BY_NAME, GENERIC.name)
+"""The names that mean something; every other is read as `generic`."""
+
 
 def known_dialect(dialect: str | Dialect) -> Dialect:
     """The record for a name as SQLAlchemy, Django or a driver gives it; a name nobody knows is `GENERIC`."""

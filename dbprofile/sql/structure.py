@@ -107,9 +107,7 @@ class _Reader:
         for index, kind in enumerate(self.kinds):
             if kind == NAME or kind == QUOTED:
                 frame = self.frame
-                if index >= self.resume and (
-                    frame.expected or frame.start or frame.naming or frame.cte == "name" or frame.operation == "DELETE"
-                ):
+                if index >= self.resume and (frame.expected or frame.start or frame.naming or frame.cte == "name"):
                     self._name(index)
             elif kind == KEYWORD:
                 if index >= self.resume:
@@ -158,10 +156,6 @@ class _Reader:
             frame.cte = "head"
             if frame.recursive:
                 self.ctes.add(frame.body)
-        elif frame.operation == "DELETE":
-            if (not frame.listed and not frame.deletes) or self.spellings[index - 1] in {",", "."}:
-                frame.deletes = True
-                self.deleted.add(self.spellings[index])
         elif frame.start and not frame.operation and not self.stack:
             self._first_word(index)
         elif frame.start and frame.operation not in _OPEN_ENDED:
@@ -228,6 +222,8 @@ class _Reader:
             frame.listed = frame.expected if word in _LISTS else ""
         if word == "LOCK":
             self.found.locks = True
+        elif word == "DELETE":
+            self._delete(index)
 
     def _note_verb(self, index: int, word: str) -> None:
         frame = self.frame
@@ -242,6 +238,22 @@ class _Reader:
             found.verb = _CONTROL.get(word, word)
             if word == "START" and self._spelling(index + 1) != "transaction":
                 found.verb = word
+
+    def _delete(self, index: int) -> None:
+        """`DELETE FROM a` names its table later, `DELETE a, b FROM …` in advance, `DELETE a` at once."""
+        at = index + 1
+        names = set()
+        while self._kind(at) in {NAME, QUOTED} or self._spelling(at) in {",", "."}:
+            if self.spellings[at].upper() not in MODIFIERS:
+                names.add(self.spellings[at])
+            at += 1
+        following = self._spelling(at)
+        if following == "FROM":
+            self.resume = at
+            self.deleted |= names
+            self.frame.deletes = bool(names)
+        elif names and following != "(":
+            self.frame.expected = WRITE
 
     def _define(self, index: int) -> None:
         """`CREATE`, `ALTER`, `DROP`: the kind of object tells what its name is."""

@@ -109,6 +109,8 @@ def test_the_verb_is_the_first_operation(sql: str, verb: str) -> None:
         ("EXECUTE a", (), ()),
         ("SELECT * FROM events_20240101", ("events_#",), ()),
         ('SELECT * FROM "Order"', ('"Order"',), ()),
+        ("DELETE FROM a WHERE b = 1; SELECT * FROM b", ("a", "b"), ("a",)),
+        ("DELETE a WHERE b = 1", ("a",), ("a",)),
         ("SELECT * FROM a; DELETE FROM b", ("a", "b"), ("b",)),
         ("GRANT SELECT ON a TO bob", (), ()),
         ("REVOKE SELECT ON a FROM bob", (), ()),
