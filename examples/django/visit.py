@@ -22,8 +22,7 @@ def prepare() -> None:
 
 def get(path: str) -> int:
     """Ask for a page and return the status of the response."""
-    with Client().get(path) as response:
-        return response.status_code
+    return Client().get(path).status_code
 
 
 def serve(port: int) -> None:

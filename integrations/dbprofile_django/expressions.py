@@ -55,6 +55,11 @@ class Expression:
     ending: Call | None = None
     """The call that closes the chain and is no queryset, ``get()``."""
 
+    @property
+    def delivers_many(self) -> bool:
+        """Whether it can be the origin of several rows."""
+        return self.ending is None or self.ending.name == "iterator"
+
     def __str__(self) -> str:
         ending = () if self.ending is None else (self.ending,)
         text = self.manager + "".join(map(str, (*self.calls, *ending)))
@@ -83,12 +88,17 @@ def find_expression(path: Sequence[CallSite], owner: str, managers: Collection[s
         source = _source(site.file)
         if source is None:
             continue
-        chains = list(_chains(_function(source.tree, site.line), owner, managers))
-        if not chains:
-            continue
-        here = [chain for chain in chains if chain[0].lineno <= site.line <= (chain[0].end_lineno or 0)]
-        chosen = here if len(here) == 1 else chains
-        return _expression(chosen[0], source.text, site) if len(chosen) == 1 else None
+        found: list[Expression] = []
+        here: list[Expression] = []
+        for chain in _chains(_function(source.tree, site.line), owner, managers):
+            expression = _expression(chain, source.text, site)
+            if expression is not None:
+                found.append(expression)
+                if chain[0].lineno <= site.line <= (chain[0].end_lineno or 0):
+                    here.append(expression)
+        if found:
+            many = [expression for expression in found if expression.delivers_many]
+            return next((chosen[0] for chosen in (here, many, found) if len(chosen) == 1), None)
     return None
 
 

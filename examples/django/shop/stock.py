@@ -1,4 +1,4 @@
-"""Fills the shop: 50 customers with an open order each, and a few thousand payments."""
+"""Fills the shop: 50 customers with an open order each, and a thousand payments or so."""
 
 from decimal import Decimal
 
@@ -7,7 +7,7 @@ from django.db import transaction
 from shop.models import Customer, Order, Payment, SiteConfig
 
 CUSTOMERS = 50
-PAYMENTS = 2_500
+PAYMENTS = 1_200
 
 
 @transaction.atomic
