@@ -42,14 +42,15 @@ def record_statement(
             cursor._dbprofile = None
         return execute(sql, params, many, context)
     connection = context["connection"]
-    link = link_of(connection)
+    link = connection.__dict__.get("_dbprofile") or link_of(connection)
     watch = start(scope, sql, params, link.database, batch=many) if link is not None else None
     if watch is None or link is None:
         cursor._dbprofile = None
         return execute(sql, params, many, context)
     query = watch.query
     describe(query, connection, link, sql)
-    explain(watch, sql)
+    if watch.walk is not None:
+        explain(watch, sql)
     cursor._dbprofile = None if many else query
     query.started = perf_counter_ns()
     try:

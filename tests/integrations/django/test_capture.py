@@ -188,6 +188,25 @@ def test_a_savepoint_rolled_back_is_no_end_of_the_transaction(recording: Recordi
 
 
 @every_database
+def test_the_transaction_of_a_test_case_is_none_of_the_application(recording: Recording) -> None:
+    case: Any = transaction.atomic()
+    case._from_testcase = True
+
+    @transaction.atomic
+    def work() -> None:
+        Order.objects.count()
+
+    with case:
+        Order.objects.count()
+        work()
+        work()
+    alone, first, second = recording.report.profile.counted
+    assert (alone.transaction, alone.autocommit) == (None, True)
+    assert first.transaction is not None
+    assert second.transaction not in {None, first.transaction}
+
+
+@every_database
 def test_a_failing_statement_is_recorded_with_the_class_that_django_raises(recording: Recording) -> None:
     region = Region.objects.create(name="Here")
     with pytest.raises(IntegrityError) as caught, transaction.atomic():
