@@ -127,7 +127,7 @@ def sent(scope: Scope) -> None:
     """The last byte is out: hand the unit over; what the application does from now on is background work of its own."""
     if scope.kind == "background":
         return
-    scope.cut("background", f"background of {scope.name} #{scope.number}")
+    scope.cut("background", scope.name)
     scope.labels.pop("http.response.status_code", None)
 
 

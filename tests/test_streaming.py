@@ -160,7 +160,7 @@ def test_background_work_is_told_by_the_request_it_belongs_to(
     finish(scope)
 
     first, background = (report.profile for report in reports)
-    assert background.name == f"background of GET /orders/7 #{first.number}"
+    assert background.name == first.name
     assert (background.kind, background.parent, background.query_count) == ("background", first.number, 1)
     assert "http.response.status_code" not in background.labels
     assert phases(reports[1]) == ["background"]

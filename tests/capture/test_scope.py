@@ -118,7 +118,7 @@ def test_a_scope_may_be_closed_in_another_context(profiler: Profiler, reports: l
 def test_a_cut_hands_over_the_response_and_goes_on_as_background(profiler: Profiler, reports: list[Report]) -> None:
     with shop() as database, profiler.scope("request", "GET /") as scope:
         database.execute("SELECT 1 FROM orders")
-        scope.cut("background", "background of GET /")
+        scope.cut("background", "GET /")
         database.execute("SELECT 2 FROM orders")
         database.execute("SELECT 3 FROM orders")
 
