@@ -294,6 +294,8 @@ class Scope:
         if self.reach == "process":
             _leave_process(self)
         self.root = None
+        for lane in list(self._lanes.values()):
+            lane.notes.clear()  # an adapter may keep frames there, and with them the application's objects
         if self._on_close is not None and not discard:
             self._on_close(self, self.profile())
 

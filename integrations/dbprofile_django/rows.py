@@ -6,6 +6,7 @@ A label is one attribute of the object's ``_state``; objects that came joined in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, Final
 
 from django.db.models import Model
@@ -77,20 +78,37 @@ def _labelling(original: _Iterate) -> _Iterate:
 def _labelled(iterable: Any, rows: Iterator[Any]) -> Iterator[Any]:
     # The hook of the statement leaves the Batch on the iterable, during the first step.
     setattr(iterable, LABEL, None)
-    batch: Batch | None = None
-    joined = False
-    children: dict[Any, Batch] = {}
     for row in rows:
+        batch: Batch | None = getattr(iterable, LABEL)
         if batch is None:
-            batch = getattr(iterable, LABEL)
-            joined = batch is not None and _joins(iterable)
-        if batch is not None:
-            state = getattr(row, "_state", None)
-            if state is not None:
-                state._dbprofile = batch
-                if joined:
-                    _label_joined(row, batch, children)
+            yield row
+            yield from rows
+        elif _joins(iterable):
+            yield from _labelled_with_joined(row, rows, batch)
+        else:
+            _label(row, batch)
+            yield row
+            for other in rows:
+                try:  # noqa: SIM105 - suppress() would be three calls for every row
+                    other._state._dbprofile = batch
+                except AttributeError:
+                    pass  # an object that a from_db() of the application's made, and no Model
+                yield other
+
+
+def _labelled_with_joined(first: Any, rows: Iterator[Any], batch: Batch) -> Iterator[Any]:
+    children: dict[Any, Batch] = {}
+    for row in chain((first,), rows):
+        _label(row, batch)
+        _label_joined(row, batch, children)
         yield row
+
+
+@guarded("django.label", None)
+def _label(row: Any, batch: Batch) -> None:
+    state = getattr(row, "_state", None)
+    if state is not None:
+        setattr(state, LABEL, batch)
 
 
 @guarded("django.rows", False)
@@ -101,7 +119,8 @@ def _joins(iterable: Any) -> bool:
 @guarded("django.joined_rows", None)
 def _label_joined(row: Any, batch: Batch, children: dict[Any, Batch]) -> None:
     """Label what ``select_related`` put into a row, by the relations that lead to it: two joined rows of one class are no siblings."""
-    for name, child in row._state.fields_cache.items():
+    state = getattr(row, "_state", None)
+    for name, child in state.fields_cache.items() if state is not None else ():
         if not isinstance(child, Model) or label_of(child) is not None:
             continue
         label = children.get((batch, name))

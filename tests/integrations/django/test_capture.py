@@ -1,8 +1,11 @@
 """Every statement, once, with its rows, times, transaction and error; on SQLite, PostgreSQL and MariaDB."""
 
 import contextlib
+import gc
 import sqlite3
+import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -330,6 +333,47 @@ def test_the_statements_of_one_call_share_its_number(profiler: Profiler) -> None
     added = [why for why in calls if why and why.operation == "add"]
     assert added
     assert len({why.invocation for why in added}) == 1
+
+
+@pytest.mark.usefixtures("shop")
+def test_nothing_of_the_application_is_kept_once_the_scope_is_closed(profiler: Profiler) -> None:
+    def save() -> weakref.ref[Region]:
+        region = Region(name="Here")
+        region.save()
+        return weakref.ref(region)
+
+    with profiler.scope("block", "block") as scope:
+        saved = save()
+    gc.collect()
+    assert not scope.open
+    assert saved() is None
+
+
+@pytest.mark.usefixtures("shop")
+def test_where_nobody_listens_a_statement_costs_three_calls() -> None:
+    def calls() -> int:
+        made = 0
+
+        def note(_frame: object, event: str, _argument: object) -> None:
+            nonlocal made
+            made += event == "call"
+
+        for turn in range(3):  # the first turns warm up
+            if turn == 2:
+                sys.setprofile(note)
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+                cursor.fetchone()
+            sys.setprofile(None)
+        return made
+
+    with_us = calls()
+    dbprofile_django.uninstall()
+    try:
+        without_us = calls()
+    finally:
+        dbprofile_django.install()
+    assert with_us - without_us <= 3
 
 
 @pytest.mark.usefixtures("shop")
