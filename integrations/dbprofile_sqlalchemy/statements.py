@@ -94,6 +94,7 @@ def end(watch: hooks.Stopwatch, context: Any, cursor: Any, *, batch: bool = Fals
         context.cursor = timed(context.cursor, query)
 
 
+@hooks.guarded("sqlalchemy.fail", None)
 def fail(watch: hooks.Stopwatch | None, context: object, error: BaseException) -> None:
     """The driver has raised, or whoever waited for it was cancelled."""
     hooks.stop(watch, error=error, handle=context)

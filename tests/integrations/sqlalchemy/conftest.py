@@ -4,11 +4,11 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import dbprofile_sqlalchemy
 import psycopg
 import pytest
 from sqlalchemy import Engine, StaticPool, create_engine, event
 
+import dbprofile_sqlalchemy
 from dbprofile.capture.counters import is_transaction_control
 from tests import services
 from tests.integrations.sqlalchemy.models import fill

@@ -32,7 +32,9 @@ def _driver(session: Session) -> int:
 
 def _bare(session: Session) -> int:
     bare = {"no_parameters": True}
-    return len(session.connection().exec_driver_sql("SELECT id, '100%', '{}' FROM author", execution_options=bare).all())
+    return len(
+        session.connection().exec_driver_sql("SELECT id, '100%', '{}' FROM author", execution_options=bare).all()
+    )
 
 
 def _scalar(session: Session) -> int:
@@ -143,7 +145,9 @@ def test_a_default_computed_by_the_database_is_a_query_of_its_own(traced: Traced
 
 def test_a_write_says_how_many_rows_it_met(traced: Traced) -> None:
     with Session(traced.engine) as session, dbprofile.record() as recording:
-        session.execute(update(Author).where(Author.id < 4).values(name="x").execution_options(synchronize_session=False))
+        session.execute(
+            update(Author).where(Author.id < 4).values(name="x").execution_options(synchronize_session=False)
+        )
         session.execute(text("UPDATE author SET name = 'y' WHERE id < 3"))
         session.connection().exec_driver_sql("DELETE FROM profile WHERE id < 2")
     assert [query.affected_rows for query in recording.queries] == [3, 2, 1]
@@ -158,9 +162,12 @@ def test_a_write_that_returns_rows_counts_those(traced: Traced) -> None:
 
 
 def test_a_failing_statement_is_recorded_with_the_class_of_its_error(traced: Traced) -> None:
-    with traced.engine.connect() as connection, dbprofile.record() as recording:
-        with pytest.raises(exc.DBAPIError) as raised:
-            connection.execute(text("SELECT nothing FROM nowhere"))
+    with (
+        traced.engine.connect() as connection,
+        dbprofile.record() as recording,
+        pytest.raises(exc.DBAPIError) as raised,
+    ):
+        connection.execute(text("SELECT nothing FROM nowhere"))
     assert [query.error for query in recording.queries] == [type(raised.value.orig).__name__]
 
 
