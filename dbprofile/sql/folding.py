@@ -115,7 +115,7 @@ class _Folding:
         parent = self.frame
         called = self.kind in {NAME, QUOTED} or before in CALLED_KEYWORDS
         if bracket == "[":
-            frame = _Frame("[", glued=called or before in {"ARRAY", ")", "]"}, lists=True)
+            frame = _Frame("[", glued=called or before in {"ARRAY", ")", "(?+)", "]"}, lists=True)
         else:
             lists = before == "IN" or (parent.rows and before in {"(", ",", "ROW", "VALUES"})
             frame = _Frame("(", glued=called, lists=lists)
@@ -170,9 +170,14 @@ class _Folding:
             items.append(text)
         elif items and items[-1] == ",":
             items.pop()
+            frame.start = min(frame.start, len(items))
 
     def _separate(self, mark: str) -> None:
         frame = self.frame
+        if mark == "," and frame.rows and not frame.lists:
+            # Rows may vanish, and the comma with them.
+            frame.items.append(mark)
+            return
         self._end_condition(frame)
         if mark == ";":
             self._end_arm(frame)

@@ -48,6 +48,14 @@ def test_the_fast_path_changes_no_outcome(dialect: str, paramstyle: str | None) 
         assert fast == slow, text
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    "text", ["0:: VALUES (1, 'a'), (2, %s)", "VALUES (1, 'a') [t]", "VALUES (1) [1]", "VALUES (1) - 5"]
+)
+def test_the_fast_path_changes_no_outcome_of_what_once_went_wrong(text: str, dialect: str) -> None:
+    assert canonical(scan(text, dialect)) == canonical(scan(text, dialect, fast=False))
+
+
 _ITEMS = (
     *("1", "-1", "+ 2", "1.5", "1e5", "0x1F", "'a'", "'it''s'", "'a\\b'", "'a' 'b'", "%s", "?", "$1", "$2::int", ":a", ":a::int", "%(a)s"),
     *("NULL", "true", "b", "f(1)", "DATE '1'", "(1, 2)", "(%s)", "('a', b)", "ROW(1)", "1 /* x */", '"x"', "'a'::text", "1::double precision", ""),
