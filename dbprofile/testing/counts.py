@@ -1,16 +1,12 @@
-"""How many queries are expected, and numbers that remember the queries they count."""
+"""How many queries are expected: a number, or a range of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dbprofile.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from dbprofile.testing.log import QueryLog
-
-__all__ = ["Bound", "Count", "CountedInt", "at_least", "at_most", "between", "bound_of"]
+__all__ = ["Bound", "Count", "at_least", "at_most", "between", "bound_of"]
 
 
 @dataclass(frozen=True)
@@ -96,19 +92,3 @@ def _checked(number: object) -> int:
     if number < 0:
         raise ConfigurationError(f"{number} is negative; no block sends fewer than 0 queries")
     return int(number)
-
-
-class CountedInt(int):
-    """A number of queries that carries their log, so that a failed comparison can list them. Copies and pickles as an ``int``."""
-
-    log: QueryLog
-
-    @classmethod
-    def of(cls, number: int, log: QueryLog) -> CountedInt:
-        """The number, with the log that it was read from."""
-        counted = cls(number)
-        counted.log = log
-        return counted
-
-    def __reduce__(self) -> tuple[type[int], tuple[int]]:
-        return int, (int(self),)

@@ -10,7 +10,8 @@ from dbprofile.capture.counters import counting_class
 from dbprofile.findings.numbers import duration, quantity, times
 from dbprofile.output.source import shown_path
 from dbprofile.output.terminal import cells, elide_end, escaped
-from dbprofile.testing.counts import Bound, CountedInt
+from dbprofile.testing.counts import Bound
+from dbprofile.testing.log import CountedInt
 from dbprofile.testing.loopowner import path_of
 from dbprofile.testing.project import Project, current_project
 
@@ -215,16 +216,19 @@ class Listing:
             yield from self._details(sent, indent)
 
     def _details(self, sent: Sent, indent: str) -> Iterator[str]:
-        yield from (f"{indent}called at {self._place(step)}" for step in path_of(sent.queries[0])[1:])
+        # A comprehension and the function round it are two steps on one line.
+        callers = dict.fromkeys(self._place(step) for step in path_of(sent.queries[0]))
+        yield from (f"{indent}called at {place}" for place in list(callers)[1:])
         values = [repr(query.values) for query in sent.queries if query.values]
         if values:
             more = f" and {len(values) - 3} more" if len(values) > 3 else ""
             yield f"{indent}parameters: {'  '.join(elide_end(escaped(value), 200, _ELLIPSIS) for value in values[:3])}{more}"
 
     def _place(self, site: CallSite) -> str:
-        function = site.function.rpartition("<locals>.")[2]
+        # Newer Pythons inline comprehensions: their function is named on all of them.
+        names = [name for name in site.function.split(".") if not name.startswith("<")]
         place = place_text(site, self.project)
-        return f"{place} in {function.rpartition('.')[2]}" if function and function != "<module>" else place
+        return f"{place} in {names[-1]}" if names else place
 
     def _fixes(self) -> list[str]:
         lines = []

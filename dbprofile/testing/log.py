@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from dbprofile.capture.counters import counting_class, is_transaction_control
 from dbprofile.capture.profile import Profile
 from dbprofile.findings.places import place_of
-from dbprofile.testing.counts import CountedInt
 from dbprofile.testing.loopowner import is_applications
 from dbprofile.testing.project import current_project
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from dbprofile.profiler import Profiler
     from dbprofile.sql.statement import Statement
 
-__all__ = ["ALL", "KINDS", "QueryLog", "Sent", "TableCounts", "matches_table", "table_name"]
+__all__ = ["ALL", "KINDS", "CountedInt", "QueryLog", "Sent", "TableCounts", "matches_table", "table_name"]
 
 #: Every engine and every alias: the default of ``using``.
 ALL: Final = "__all__"
@@ -105,6 +104,22 @@ def matches_table(statement: Statement, name: str) -> bool:
     wanted = name.replace('"', "").lower()
     tables = [table.replace('"', "").lower() for table in statement.tables]
     return wanted in tables or ("." not in wanted and any(table.rpartition(".")[2] == wanted for table in tables))
+
+
+class CountedInt(int):
+    """A number of queries that carries their log, so that a failed comparison can list them. Copies and pickles as an ``int``."""
+
+    log: QueryLog
+
+    @classmethod
+    def of(cls, number: int, log: QueryLog) -> CountedInt:
+        """The number, with the log that it was read from."""
+        counted = cls(number)
+        counted.log = log
+        return counted
+
+    def __reduce__(self) -> tuple[type[int], tuple[int]]:
+        return int, (int(self),)
 
 
 class QueryLog:

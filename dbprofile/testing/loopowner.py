@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dbprofile.capture.query import Query
     from dbprofile.findings.finding import Finding
 
-__all__ = ["is_applications", "is_in_loop", "sent_by_application"]
+__all__ = ["is_applications", "is_in_loop", "is_unit_of_work", "path_of", "sent_by_application"]
 
 #: Source files whose loops are remembered.
 FILES: Final = 512
