@@ -12,7 +12,7 @@ from dbprofile.testing.counts import Count
 from dbprofile.testing.expectations import NOTHING, Expectations
 from dbprofile.testing.listing import failure_text
 from dbprofile.testing.log import ALL, QueryLog
-from dbprofile.testing.project import current_project, testing_profiler
+from dbprofile.testing.project import current_project, profiler_of_tests
 from dbprofile.testing.sources import install_imported, known_libraries, missed_libraries, observed_libraries
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class QueryBlock:
         __tracebackhide__ = True
         if self._kind == "block":
             install_imported()
-        profiler = testing_profiler()
+        profiler = profiler_of_tests()
         log = self._log or QueryLog(profiler, using=self._using, count=self._count)
         scope = profiler.scope(self._kind, self._name, reach="process" if self._threads == "all" else "context")
         log.follow(scope)

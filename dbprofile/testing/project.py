@@ -11,7 +11,7 @@ from typing import Any, Final
 from dbprofile.profiler import Profiler
 from dbprofile.settings import project_root, project_settings
 
-__all__ = ["TEST_PATHS", "Project", "current_project", "set_project", "testing_profiler"]
+__all__ = ["TEST_PATHS", "Project", "current_project", "profiler_of_tests", "set_project"]
 
 #: Files that hold tests, what sets them up, and what makes their data: names, or paths from the project's root.
 TEST_PATHS: Final = ("conftest.py", "test_*.py", "*_test.py", "tests.py", "*factories.py")
@@ -68,7 +68,7 @@ def set_project(project: Project | None) -> Project | None:
     return before
 
 
-def testing_profiler() -> Profiler:
+def profiler_of_tests() -> Profiler:
     """The Profiler that judges tests: the rules and thresholds of ``[tool.dbprofile]``, no sink, full detail.
 
     Raises:

@@ -12,7 +12,7 @@ from dbprofile import ConfigurationError
 from dbprofile.hooks import guarded
 from dbprofile.testing import CountedInt
 from dbprofile.testing.listing import Listing
-from dbprofile.testing.project import TEST_PATHS, Project, current_project, set_project, testing_profiler
+from dbprofile.testing.project import TEST_PATHS, Project, current_project, profiler_of_tests, set_project
 from dbprofile.testing.sources import install_imported
 from dbprofile_pytest.fixtures import assert_queries, db_queries
 from dbprofile_pytest.gates import Gates, check_markers
@@ -98,7 +98,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if silent:
         return
     try:
-        testing_profiler()
+        profiler_of_tests()
     except ConfigurationError as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[GATES] = gates

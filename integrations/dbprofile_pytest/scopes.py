@@ -16,7 +16,7 @@ from dbprofile.hooks import guarded
 from dbprofile.testing import QueryBlock, QueryLog
 from dbprofile.testing.blocks import on_unraised
 from dbprofile.testing.expectations import NOTHING
-from dbprofile.testing.project import testing_profiler
+from dbprofile.testing.project import profiler_of_tests
 from dbprofile.testing.sources import install_imported
 from dbprofile_pytest.gates import Gates, fail_in, marked_block, tolerated
 
@@ -38,7 +38,7 @@ class Body:
     """What the body of one test has sent, over all examples of Hypothesis."""
 
     def __init__(self) -> None:
-        self.log = QueryLog(testing_profiler())
+        self.log = QueryLog(profiler_of_tests())
         self.queries = 0
         self.not_counted: Tally[str] = Tally()
         self.loops: dict[tuple[str, str, str, str], Finding] = {}
