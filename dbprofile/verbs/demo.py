@@ -25,8 +25,10 @@ HELP: Final = "show what dbprofile says, on a small shop with planted faults"
 FRAMEWORKS: Final[Mapping[str, tuple[str, ...]]] = {
     "django": ("django",),
     "flask": ("flask", "sqlalchemy"),
-    "starlette": ("starlette", "sqlalchemy", "httpx", "aiosqlite"),
+    "fastapi": ("fastapi", "sqlalchemy", "httpx", "aiosqlite"),
 }
+
+_NAMES: Final = {"django": "Django", "flask": "Flask", "fastapi": "FastAPI"}
 
 SICK: Final = "/orders/"
 CURED: Final = "/orders/cured/"
@@ -70,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     with _shop(framework) as shop, contextlib.redirect_stderr(sys.stdout):
         shop.prepare()
         default_profiler().add_sink(reports.append)
-        sys.stdout.write(f"A shop with {framework.capitalize()}, on a temporary SQLite file.\n")
+        sys.stdout.write(f"A shop with {_NAMES[framework]}, on a temporary SQLite file.\n")
         for path, heading in PAGES:
             sys.stdout.write(f"\n{heading}\n\n")
             sys.stdout.flush()
