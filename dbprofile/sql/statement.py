@@ -129,7 +129,7 @@ class Statement:
         return None, state | {"_sql": None}
 
     def _make_all(self, tokens: Tokens, structure: Structure) -> None:
-        self._sanitized = sanitize(tokens)[:KEPT]
+        self._sanitized = sanitize(tokens, KEPT)
         self._summary = summarize(tokens, structure)
         self._shape = outline(tokens, structure)
         self._traits = read_traits(tokens, structure)

@@ -1,9 +1,9 @@
 """The two texts that OpenTelemetry wants, written as the statement is: the sanitised text and the summary."""
 
-import re
+import sys
 from typing import Final
 
-from dbprofile.sql.kinds import BOOLEAN, FOLDED, NUMBER, SIGN, STRING, UNKNOWN
+from dbprofile.sql.kinds import BOOLEAN, FOLDED, NUMBER, STRING, UNKNOWN
 from dbprofile.sql.structure import OPERATION, Structure, read_structure
 from dbprofile.sql.tokens import Tokens
 
@@ -29,50 +29,62 @@ def summarize(tokens: Tokens, structure: Structure | None = None) -> str:
     return " ".join(words) or structure.verb
 
 
-def sanitize(tokens: Tokens) -> str:
+def sanitize(tokens: Tokens, most: int = sys.maxsize) -> str:
     """The text with `?` for its literals and without its comments; parameters, `NULL` and white space stay.
 
-    A sign glued to a number belongs to it, whatever stands before: `99+100` becomes `??`.
+    A sign glued to a number belongs to it, whatever stands before: `99+100` becomes `??`. Only so much is looked at as
+    the first `most` characters of the answer need.
     """
     text = tokens.text
     pieces: list[str] = []
-    comments = iter(tokens.comments)
-    comment = next(comments, None)
+    comments = iter([*tokens.comments, (len(text), len(text))])
+    comment, behind = next(comments)
+    length = 0
     written = 0  # everything before is in `pieces`
     for kind, start, end in zip(tokens.kinds, tokens.starts, tokens.ends, strict=True):
-        while comment is not None and comment[0] < start:
-            _write(pieces, text[written : comment[0]], text[comment[1] : comment[1] + 1])
-            written = comment[1]
-            comment = next(comments, None)
+        while comment < start:
+            _write(pieces, text[written:comment], text[behind : behind + 1])
+            written = behind
+            comment, behind = next(comments)
+        gap = text[written:start]
         if kind in _MASKED:
-            gap = text[written:start]
             if kind == NUMBER and not gap and pieces and pieces[-1] in {"+", "-"}:
                 pieces.pop()
             pieces += (gap, "?")
         elif kind == FOLDED:
-            pieces += (text[written:start], tokens.lexicon.value.sub(_masked, text[start:end]))
-        elif kind == SIGN:
-            pieces += (text[written:start], text[start:end])
+            pieces.append(gap)
+            length += _mask_list(pieces, tokens, start, end, most - length)
         else:
-            pieces.append(text[written:end])
+            pieces += (gap, text[start:end])
+        length += len(gap) + 1
         written = end
-    while comment is not None:
-        _write(pieces, text[written : comment[0]], text[comment[1] : comment[1] + 1])
-        written = comment[1]
-        comment = next(comments, None)
-    rest = text[written:]
-    if rest.isspace():
-        pieces.append(rest)
-    return "".join(pieces)
+        if length > most:
+            break
+    else:
+        for start, end in [(comment, behind), *comments]:
+            _write(pieces, text[written:start], text[end : end + 1])
+            written = end
+    return "".join(pieces)[:most]
 
 
-def _masked(found: "re.Match[str]") -> str:
-    return found[0] if found[1] else "?"
+def _mask_list(pieces: list[str], tokens: Tokens, start: int, end: int, most: int) -> int:
+    """Mask a list or rows that the scanner took in one step; returns the characters written, a few more than `most`."""
+    text = tokens.text
+    length = 0
+    for found in tokens.lexicon.value.finditer(text, start, end):
+        shown = found[0] if found[1] else "?"
+        length += found.start() - start + len(shown)
+        pieces += (text[start : found.start()], shown)
+        start = found.end()
+        if length > most:
+            return length
+    pieces.append(text[start:end])
+    return length
 
 
 def _write(pieces: list[str], before: str, after: str) -> None:
     """Write what stood before a comment; words that only the comment kept apart stay apart."""
-    pieces.append(before)
-    written = before or (pieces[-2] if len(pieces) > 1 else "")
-    if written and after and not written[-1].isspace() and not after.isspace():
+    if before.isspace():
+        pieces.append(before)
+    if pieces and after and not pieces[-1][-1:].isspace() and not after.isspace():
         pieces.append(" ")
