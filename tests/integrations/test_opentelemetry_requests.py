@@ -1,6 +1,10 @@
 """Whole requests: a framework, SQLAlchemy, and a server's span as the instrumentations of OpenTelemetry open and end it."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from pathlib import Path
 from typing import Any
 
 import flask
@@ -20,6 +24,7 @@ import dbprofile_flask
 import dbprofile_sqlalchemy
 from dbprofile import Profiler
 from tests.telemetry import Backend
+from tests.tree import REPOSITORY
 
 ORDERS = 12
 
@@ -173,3 +178,42 @@ def test_a_request_to_flask_arrives_whole(backend: Backend, profiler: Profiler, 
     assert_all_arrived(backend, spans[0])
     (event,) = backend.events("dbprofile.n_plus_one")
     assert event.attributes["http.route"] == "/orders/<int:year>"
+
+
+# --- Django ---------------------------------------------------------------------------------------------------------
+
+VISIT = """
+import json, os, sys
+sys.path.insert(0, "examples/django")
+os.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"
+from django.conf import settings
+from opentelemetry.trace import SpanKind
+from dbprofile import Profiler
+from tests.telemetry import Backend
+
+backend = Backend()
+settings.DATABASES["default"]["NAME"] = sys.argv[1]
+settings.DBPROFILE = {"profiler": Profiler(sinks=[backend.sink()])}
+import visit
+
+visit.prepare()
+with backend.tracer.start_as_current_span("GET", kind=SpanKind.SERVER):
+    visit.get("/orders/")
+event, = backend.events("dbprofile.n_plus_one")
+print(json.dumps([backend.spans()["GET"], dict(event.attributes), event.trace_id != 0]))
+"""
+
+
+def test_a_request_to_django_arrives_whole(tmp_path: Path) -> None:
+    # In a process of its own: a process has one Django.
+    command = [sys.executable, "-W", "error", "-c", VISIT, str(tmp_path / "shop.sqlite3")]
+    ran = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    totals, event, is_traced = json.loads(ran.stdout.splitlines()[-1])
+
+    assert totals["dbprofile.request.query_count"] == 54
+    assert event["dbprofile.n_plus_one.relation"] == "Order.customer"
+    assert event["dbprofile.n_plus_one.query_count"] == 50
+    assert event["code.file.path"].endswith("templates/orders.html")
+    assert event["http.route"] == "/orders/"
+    assert is_traced
