@@ -155,16 +155,14 @@ class _Websocket:
     over only if it sent statements. Nothing settles: the server's span is that of the whole connection.
     """
 
-    __slots__ = ("_connection", "_handling", "_name", "_receive", "scope", "send")
+    __slots__ = ("_connection", "_handling", "_receive", "scope", "send")
 
     def __init__(self, scope: Scope, connection: _Connection, receive: _Receive, send: _Send) -> None:
         self.scope = scope
         self.send = send
         self._connection = connection
         self._receive = receive
-        self._name = scope.name
         self._handling = False
-        scope.name = f"connect of {self._name}"
         scope.settled = True
 
     async def receive(self) -> _Message:
@@ -182,15 +180,13 @@ class _Websocket:
             # The application asks for the handshake: the framework has routed by now.
             pattern = pattern_of(self._connection)
             if pattern is not None:
-                self._name = f"WEBSOCKET {pattern}"
-                self.scope.name = f"connect of {self._name}"
-                self.scope.labels["http.route"] = pattern
+                routed(self.scope, "WEBSOCKET", pattern)
 
     @guarded("asgi.arrived", None)
     def _arrived(self, message: Mapping[str, Any]) -> None:
         if message["type"] == "websocket.receive":
             scope = self.scope
-            scope.cut("message", self._name, "handling", discard=not self._handling and scope.is_empty)
+            scope.cut("message", scope.name, "handling", discard=not self._handling and scope.is_empty)
             scope.parent = None
             self._handling = True
 

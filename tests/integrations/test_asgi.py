@@ -40,6 +40,7 @@ from dbprofile import (
     set_default_profiler,
 )
 from dbprofile_asgi import ProfileMiddleware
+from dbprofile_asgi.routes import pattern_of
 from tests.faults import faults
 from tests.sources import Connection, shop
 
@@ -239,6 +240,24 @@ async def test_an_application_without_routes_is_served(
 
     (profile,) = profiles(reports)
     assert (profile.name, profile.query_count) == ("HEAD /x", 1)
+
+
+def test_a_starlette_that_does_not_say_which_route_it_took_is_asked_for_the_endpoint() -> None:
+    deep = Mount("/{tenant}", routes=[Route("/a/{number:int}", hello), Route("/b/{name}", hello)])
+    app = Starlette(routes=[Route("/", hello), deep])
+
+    def pattern(path: str, root: str = "", **more: object) -> str | None:
+        return pattern_of({"router": app.router, "path": path, "app_root_path": "", "root_path": root, **more})
+
+    assert pattern("/acme/a/7", "/acme", endpoint=hello) == "/{tenant}/a/{number:int}"
+    assert pattern("/acme/b/x", "/acme", endpoint=hello) == "/{tenant}/b/{name}"
+    assert pattern("/", endpoint=hello) == "/"
+    assert pattern("/", endpoint=never) is None
+    assert pattern("/") is None
+
+
+def test_litestars_template_is_a_pattern() -> None:
+    assert pattern_of({"path": "/orders/7", "path_template": "/orders/{number}"}) == "/orders/{number}"
 
 
 # --- statements -----------------------------------------------------------------------------------------------------
@@ -626,7 +645,7 @@ async def test_what_a_websocket_does_before_and_between_messages_is_background(
     await converse(starlette(profiler, WebSocketRoute("/rooms", chat)), "/rooms", "hello")
 
     connect, message, push = profiles(reports)
-    assert (connect.kind, connect.name, connect.query_count) == ("background", "connect of WEBSOCKET /rooms", 1)
+    assert (connect.kind, connect.name, connect.query_count) == ("background", "WEBSOCKET /rooms", 1)
     assert (message.kind, message.query_count) == ("message", 1)
     assert (push.kind, push.name, push.parent) == ("background", message.name, message.number)
 
