@@ -120,10 +120,12 @@ class Listing:
         if not sent:
             return "none was sent"
         largest = max(sent, key=lambda one: one.count)
-        # Beyond what is kept in detail a statement has no place: it is very likely the one that it had before.
-        named = [one for one in sent if one.site is not None and one.statement.shape == largest.statement.shape]
-        site = largest.site or (max(named, key=lambda one: one.count).site if named else None)
-        return f"{times(largest.count)} {_summary(largest.statement)}{self._at(site)}"
+        alike = [one for one in sent if one.statement.shape == largest.statement.shape]
+        placed = [one for one in alike if one.site is not None]
+        if len(placed) == 1:
+            # Beyond what is kept in detail a statement has no place: very likely it is the one that it had before.
+            return f"{times(sum(one.count for one in alike))} {_summary(largest.statement)}{self._at(placed[0].site)}"
+        return f"{times(largest.count)} {_summary(largest.statement)}{self._at(largest.site)}"
 
     def _only(self) -> str:
         sent = self.log.sent

@@ -13,6 +13,10 @@ def all_orders(connection: sqlite3.Connection) -> Rows:
     return connection.cursor().execute("SELECT id, customer_id FROM orders").fetchall()
 
 
+def all_orders_twice(connection: sqlite3.Connection) -> Rows:
+    return all_orders(connection) + all_orders(connection)
+
+
 def customer(connection: sqlite3.Connection, number: int) -> Rows:
     return connection.cursor().execute("SELECT name FROM customer WHERE id = ?", (number,)).fetchall()
 

@@ -103,6 +103,11 @@ def probe() -> bool:
     return is_in_loop(frame.f_code, frame.f_lasti)
 
 
+def noted(notes: list[bool], note: bool) -> list[bool]:
+    notes.append(note)
+    return [True]
+
+
 def test_the_body_of_a_loop_is_repeated_and_what_it_runs_over_is_not() -> None:
     heads = []
 
@@ -125,17 +130,17 @@ def is_repeated_at_caller() -> bool:
 
 
 def test_the_second_iterable_and_the_conditions_of_a_comprehension_are_repeated() -> None:
-    second = []
-    conditions = []
-    [0 for _ in [1] for _ in (second.append(probe()) or [1]) if conditions.append(probe()) is None]  # type: ignore[func-returns-value]
+    second: list[bool] = []
+    conditions: list[bool] = []
+    [0 for _ in [1] for _ in noted(second, probe()) if noted(conditions, probe())]
     assert second == [True]
     assert conditions == [True]
 
 
-def test_the_test_of_a_while_is_repeated_and_its_else_is_not() -> None:
-    tests = []
+def test_the_test_of_a_while_is_repeated_and_what_follows_is_not() -> None:
+    tests: list[bool] = []
     left = [1]
-    while tests.append(probe()) is None and left:  # type: ignore[func-returns-value]
+    while noted(tests, probe()) and left:
         left.pop()
     after = probe()
     assert tests == [True, True]
