@@ -206,10 +206,14 @@ def _without_unit_of(first: str, second: str) -> str:
 
 
 def _shown_callers(finding: Finding) -> list[CallSite]:
-    """The nearest caller; and from a template also the code that rendered it."""
-    shown = list(finding.callers[:1])
+    """The nearest caller, and from a template also the code that rendered it; but not the origin, which has a line of its own."""
+    origin = finding.origin
+    callers = [
+        site for site in finding.callers if origin is None or (site.file, site.line) != (origin.file, origin.line)
+    ]
+    shown = callers[:1]
     if shown and shown[0].template is not None:
-        shown.extend([site for site in finding.callers if site.template is None][:1])
+        shown.extend([site for site in callers if site.template is None][:1])
     return shown
 
 

@@ -25,11 +25,13 @@ def sql_excerpt(statement: Statement, width: int, ellipsis: str = "…") -> str:
 
 
 def _without_qualifier(statement: Statement) -> str:
-    """``customer.id`` is ``id`` where there is no table but ``customer``."""
+    """``customer.id`` is ``id`` where no table stands but ``customer``, and that once: beside itself it is known by its aliases."""
     if len(statement.tables) != 1:
         return statement.text
-    name = re.escape(statement.tables[0])
-    own = re.compile(rf'(?<![\w."$]){name}\.|"(?:[^"]|"")*"')
+    name = rf'(?<![\w".$]){re.escape(statement.tables[0])}'
+    if len(re.findall(rf"{name}(?![\w$.])", statement.text)) != 1:
+        return statement.text
+    own = re.compile(rf'{name}\.|"(?:[^"]|"")*"')
     return own.sub(lambda found: "" if found[0].endswith(".") else found[0], statement.text)
 
 

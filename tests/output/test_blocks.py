@@ -114,6 +114,16 @@ def test_the_code_that_rendered_a_template_is_shown_behind_the_template_that_inc
     ]
 
 
+def test_a_caller_that_also_loaded_the_rows_is_shown_once(shop: Shop, n_plus_one: Finding) -> None:
+    loop = CallSite(str(shop.root / "page.html"), 7, template="page.html", tag="for order in orders")
+
+    shown = block(shop, replace(n_plus_one, callers=(loop, shop.render), origin=loop))
+
+    assert [line.split()[0] for line in shown[1:3]] == ["shop/templates/orders.html:14", "shop/views.py:31"]
+    assert shown[3].startswith("        rows came from page.html:7")
+    assert sum("page.html:7" in line for line in shown) == 1
+
+
 def test_of_callers_in_code_the_nearest_is_shown(shop: Shop, n_plus_one: Finding) -> None:
     shown = "\n".join(block(shop, replace(n_plus_one, callers=(shop.render, shop.middleware))))
 

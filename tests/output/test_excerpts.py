@@ -22,6 +22,10 @@ def test_sql_that_fits_is_shown_whole() -> None:
         ("SELECT t.id, u.id FROM t JOIN u ON t.a = u.b", "SELECT t.id, u.id FROM t JOIN u ON t.a = u.b"),
         ("SELECT t.id FROM t WHERE at.t.id = 1", "SELECT id FROM t WHERE at.t.id = ?"),
         ('SELECT "x t.y", t.id FROM t', 'SELECT "x t.y", id FROM t'),
+        (
+            "SELECT t.id FROM t WHERE EXISTS (SELECT 1 FROM t u WHERE u.a = t.a)",
+            "SELECT t.id FROM t WHERE EXISTS (SELECT ? FROM t u WHERE u.a = t.a)",
+        ),
         ("SELECT s.t.id FROM s.t", "SELECT id FROM s.t"),
     ],
 )
