@@ -56,6 +56,7 @@ class Answer:
             "PATH_INFO": path,
             "REQUEST_METHOD": method,
             "QUERY_STRING": "",
+            "SCRIPT_NAME": "",
             "wsgi.file_wrapper": FileWrapper,
         }
         setup_testing_defaults(environ)

@@ -1,0 +1,645 @@
+import contextvars
+import gc
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from io import BytesIO
+from typing import Any
+
+import flask
+import httpx
+import pytest
+from flask import Blueprint, Flask, Response, copy_current_request_context, request, send_file, stream_with_context
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import create_engine, text
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+import dbprofile_flask.scopes
+import dbprofile_sqlalchemy
+from dbprofile import (
+    ConfigurationError,
+    Profile,
+    Profiler,
+    Report,
+    Scope,
+    current_scope,
+    default_profiler,
+    record,
+    set_default_profiler,
+)
+from dbprofile_flask import DBProfile
+from tests.faults import faults
+from tests.sources import Connection, shop
+
+pytestmark = pytest.mark.usefixtures("no_default")
+
+by_hand = Profiler()
+
+
+@pytest.fixture
+def no_default() -> Iterator[None]:
+    set_default_profiler(None)
+    yield
+    set_default_profiler(None)
+
+
+@pytest.fixture
+def reports() -> list[Report]:
+    return []
+
+
+@pytest.fixture
+def profiler(reports: list[Report]) -> Profiler:
+    return Profiler(sinks=[reports.append])
+
+
+@pytest.fixture
+def database() -> Iterator[Connection]:
+    with shop() as connection:
+        yield connection
+
+
+@pytest.fixture
+def app(profiler: Profiler) -> Flask:
+    app = Flask("shop")
+    DBProfile(app, profiler=profiler)
+    return app
+
+
+def get(app: Flask, path: str = "/", method: str = "GET") -> tuple[bytes, str, list[tuple[str, str]]]:
+    """A response as a server gets it: read to its end, and closed."""
+    body, status, headers = run_wsgi_app(app, EnvironBuilder(path=path, method=method).get_environ(), buffered=True)
+    return b"".join(body), status, list(headers)
+
+
+def profiles(reports: list[Report]) -> list[Profile]:
+    return [report.profile for report in reports]
+
+
+# --- names and labels -----------------------------------------------------------------------------------------------
+
+
+def test_a_request_is_named_by_its_rule(app: Flask, reports: list[Report]) -> None:
+    orders = Blueprint("orders", "orders", url_prefix="/orders")
+
+    @orders.get("/<int:number>")
+    def order(number: int) -> str:
+        return str(number)
+
+    app.register_blueprint(orders)
+    assert get(app, "/orders/7")[0] == b"7"
+
+    (profile,) = profiles(reports)
+    assert (profile.kind, profile.name) == ("request", "GET /orders/<int:number>")
+    assert profile.labels == {
+        "http.request.method": "GET",
+        "http.route": "/orders/<int:number>",
+        "http.response.status_code": 200,
+    }
+
+
+def test_an_unknown_path_is_shown_but_is_no_route(app: Flask, reports: list[Report]) -> None:
+    assert get(app, "/nothing/7")[1] == "404 NOT FOUND"
+
+    (profile,) = profiles(reports)
+    assert profile.name == "GET /nothing/7"
+    assert profile.labels == {"http.request.method": "GET", "http.response.status_code": 404}
+
+
+def test_head_and_refused_methods_are_ordinary_requests(app: Flask, reports: list[Report]) -> None:
+    app.get("/x")(lambda: "body")
+    assert get(app, "/x", "HEAD")[0] == b""
+    assert get(app, "/x", "DELETE")[1] == "405 METHOD NOT ALLOWED"
+
+    assert [(profile.name, profile.labels["http.response.status_code"]) for profile in profiles(reports)] == [
+        ("HEAD /x", 200),
+        ("DELETE /x", 405),
+    ]
+
+
+def test_two_applications_in_one_process_are_told_apart(profiler: Profiler, reports: list[Report]) -> None:
+    outer, inner = Flask("outer"), Flask("inner")
+    for app in (outer, inner):
+        DBProfile(app, profiler=profiler)
+        app.get("/<name>")(lambda name: name)
+    mounted = DispatcherMiddleware(outer, {"/inner": inner})
+    for path in ("/a", "/inner/b"):
+        run_wsgi_app(mounted, EnvironBuilder(path=path).get_environ(), buffered=True)
+
+    assert [profile.name for profile in profiles(reports)] == ["GET /<name>", "GET /<name>"]
+
+
+# --- statements and bodies ------------------------------------------------------------------------------------------
+
+
+def test_statements_belong_to_the_request_from_its_first_function_to_its_teardown(
+    app: Flask, reports: list[Report], database: Connection
+) -> None:
+    app.before_request(lambda: database.execute("SELECT 'before' FROM orders") and None)
+    app.teardown_request(lambda error: database.execute("SELECT 'teardown' FROM orders") and None)
+
+    @app.get("/")
+    def view() -> str:
+        database.execute("SELECT 'view' FROM orders")
+        return "x"
+
+    get(app)
+
+    (profile,) = profiles(reports)
+    assert [query.sql.split("'")[1] for query in profile.queries] == ["before", "view", "teardown"]
+    assert current_scope() is None
+
+
+def test_what_a_streamed_body_does_is_streaming(app: Flask, reports: list[Report], database: Connection) -> None:
+    def rows() -> Iterator[str]:
+        for _ in range(2):
+            database.execute("SELECT 'row' FROM orders")
+            yield f"{request.path}\n" if flask.has_request_context() else "row\n"
+
+    @app.get("/plain")
+    def plain() -> Response:
+        database.execute("SELECT 'view' FROM orders")
+        return Response(rows())
+
+    @app.get("/context")
+    def in_context() -> Response:
+        database.execute("SELECT 'view' FROM orders")
+        return Response(stream_with_context(rows()))
+
+    assert get(app, "/plain")[0] == b"row\nrow\n"
+    assert get(app, "/context")[0] == b"/context\n/context\n"
+
+    for profile in profiles(reports):
+        assert [query.phase for query in profile.queries] == ["handling", "streaming", "streaming"]
+
+
+def test_a_stream_closed_early_ends_its_request_once(app: Flask, reports: list[Report], database: Connection) -> None:
+    def rows() -> Iterator[str]:
+        try:
+            while True:
+                database.execute("SELECT 'row' FROM orders")
+                yield "row"
+        finally:
+            database.execute("SELECT 'finally' FROM orders")
+
+    app.get("/")(lambda: Response(rows()))
+    body: Any = app.wsgi_app(EnvironBuilder().get_environ(), lambda status, headers, exc_info=None: lambda data: None)
+    next(body)
+    assert reports == []
+    body.close()
+    body.close()
+
+    assert [profile.query_count for profile in profiles(reports)] == [2]
+
+
+def test_what_runs_when_the_response_is_closed_is_background(
+    app: Flask, reports: list[Report], database: Connection
+) -> None:
+    @app.get("/")
+    def view() -> Response:
+        response = Response("x")
+        response.call_on_close(lambda: database.execute("SELECT 'audit' FROM orders"))
+        return response
+
+    get(app)
+
+    request, background = profiles(reports)
+    assert (request.query_count, background.query_count) == (0, 1)
+    assert (background.kind, background.parent) == ("background", request.number)
+
+
+def test_a_file_reaches_the_server_as_it_is(app: Flask, reports: list[Report]) -> None:
+    class FileWrapper:
+        def __init__(self, file: BytesIO, size: int = 0) -> None:
+            self.file = file
+
+        def __iter__(self) -> Iterator[bytes]:
+            return iter(self.file)
+
+    app.get("/")(lambda: send_file(BytesIO(b"file"), mimetype="text/plain"))
+    environ = EnvironBuilder().get_environ() | {"wsgi.file_wrapper": FileWrapper}
+    body = app.wsgi_app(environ, lambda status, headers, exc_info=None: lambda data: None)
+
+    assert type(body) is FileWrapper
+    assert len(reports) == 1
+
+
+# --- exceptions -----------------------------------------------------------------------------------------------------
+
+
+def failing(app: Flask, database: Connection, error: Exception) -> None:
+    @app.get("/<int:number>")
+    def view(number: int) -> str:
+        database.execute("SELECT 1 FROM orders")
+        raise error
+
+
+def test_an_exception_that_flask_answers_is_its_status(
+    app: Flask, reports: list[Report], database: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing(app, database, LookupError("who"))
+    assert get(app, "/7")[1] == "500 INTERNAL SERVER ERROR"
+
+    (profile,) = profiles(reports)
+    assert (profile.name, profile.query_count) == ("GET /<int:number>", 1)
+    assert profile.labels["http.response.status_code"] == 500
+
+
+def test_an_exception_that_passes_is_status_500_with_its_class(
+    app: Flask, reports: list[Report], database: Connection
+) -> None:
+    error = LookupError("who")
+    failing(app, database, error)
+    app.testing = True
+    with pytest.raises(LookupError) as caught:
+        get(app, "/7")
+
+    assert caught.value is error
+    labels = profiles(reports)[0].labels
+    assert (labels["http.response.status_code"], labels["error.type"]) == (500, "LookupError")
+    assert current_scope() is None
+
+
+# --- when it settles ------------------------------------------------------------------------------------------------
+
+
+class Course:
+    """A sink that writes down what it is told, and when."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def __call__(self, report: Report) -> None:
+        self.told.append(f"told {report.profile.query_count}")
+
+    def unit_done(self, scope: Scope) -> None:
+        self.told.append(f"settled with {scope.profile().query_count}")
+
+
+def profiled_by(course: Course) -> Flask:
+    app = Flask("shop")
+    app.teardown_request(lambda error: course.told.append("registered before us"))
+    DBProfile(app, profiler=Profiler(sinks=[course]))
+    app.teardown_request(lambda error: course.told.append("registered after us"))
+    return app
+
+
+def test_a_request_settles_in_teardown_before_what_was_registered_before(database: Connection) -> None:
+    course = Course()
+    app = profiled_by(course)
+
+    @app.get("/")
+    def view() -> str:
+        database.execute("SELECT 1 FROM orders")
+        return "x"
+
+    get(app)
+
+    assert course.told == ["registered after us", "settled with 1", "registered before us", "told 1"]
+
+
+def test_a_copied_request_context_does_not_settle_the_request(database: Connection) -> None:
+    course = Course()
+    app = profiled_by(course)
+
+    @app.get("/")
+    def view() -> str:
+        @copy_current_request_context
+        def elsewhere() -> str:
+            return request.path
+
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(elsewhere).result() == "/"
+        elsewhere()
+        database.execute("SELECT 1 FROM orders")
+        return "x"
+
+    get(app)
+
+    assert [word for word in course.told if "registered" not in word] == ["settled with 1", "told 1"]
+
+
+def test_an_exception_that_passes_settles_in_teardown(database: Connection) -> None:
+    course = Course()
+    app = profiled_by(course)
+    app.testing = True
+    failing(app, database, LookupError())
+    with pytest.raises(LookupError):
+        get(app, "/7")
+
+    assert course.told == ["registered after us", "settled with 1", "registered before us", "told 1"]
+
+
+# --- nesting --------------------------------------------------------------------------------------------------------
+
+
+def test_a_request_inside_a_request_is_a_unit_of_its_own(
+    app: Flask, reports: list[Report], database: Connection
+) -> None:
+    @app.get("/inner/<name>")
+    def inner(name: str) -> str:
+        database.execute("SELECT 'inner' FROM orders")
+        return "inner"
+
+    @app.get("/outer")
+    def outer() -> str:
+        database.execute("SELECT 'outer' FROM orders")
+        answer = get(app, "/inner/x")[0].decode()
+        database.execute("SELECT 'outer' FROM orders")
+        return answer
+
+    assert get(app, "/outer")[0] == b"inner"
+
+    first, second = profiles(reports)
+    assert (first.name, first.query_count, first.parent) == ("GET /inner/<name>", 1, second.number)
+    assert (second.name, second.query_count) == ("GET /outer", 3)
+    assert len({query.unit for query in second.queries}) == 2
+
+
+def test_the_test_client_and_a_preserved_context_work(app: Flask, reports: list[Report], database: Connection) -> None:
+    @app.get("/")
+    def view() -> str:
+        database.execute("SELECT 1 FROM orders")
+        return "x"
+
+    with app.test_client() as client, record("test", profiler=Profiler()) as recording:
+        assert client.get("/").data == b"x"
+        assert request.path == "/"
+        assert client.get("/").data == b"x"
+        assert recording.query_count == 2
+
+    assert [profile.query_count for profile in profiles(reports)] == [1, 1]
+
+
+def test_a_recording_inside_a_request_is_in_both(app: Flask, reports: list[Report], database: Connection) -> None:
+    counts: list[int] = []
+
+    @record("import")
+    def importing() -> None:
+        database.execute("SELECT 1 FROM orders")
+
+    @app.get("/")
+    def view() -> str:
+        with record("block") as recording:
+            importing()
+        counts.append(recording.query_count)
+        return "x"
+
+    get(app)
+
+    assert counts == [1]
+    assert [(profile.kind, profile.query_count) for profile in profiles(reports)] == [("request", 1)]
+
+
+# --- many at once, and over a socket --------------------------------------------------------------------------------
+
+
+def number_statements(app: Flask, database: Connection, wait: Callable[[], object] = lambda: None) -> None:
+    """Statements that carry the number of their request, in the view and in a streamed body."""
+
+    @app.get("/<kind>/<int:number>")
+    def view(kind: str, number: int) -> Response:
+        wait()
+        for _ in range(5):
+            database.execute(f"SELECT 1 FROM orders WHERE id = {number}")
+        return Response(rows(number) if kind == "stream" else str(number))
+
+    def rows(number: int) -> Iterator[str]:
+        for _ in range(5):
+            database.execute(f"SELECT 1 FROM orders WHERE id = {number}")
+            yield str(number)
+
+    @app.get("/fails")
+    def fails() -> str:
+        raise LookupError
+
+
+def test_fifty_requests_at_once_have_their_own_statements(app: Flask, reports: list[Report], tmp_path: Any) -> None:
+    together = threading.Barrier(10, timeout=30)
+    with shop() as database:
+        number_statements(app, database, together.wait)
+
+        def one(number: int) -> None:
+            kind = "stream" if number % 2 else "text"
+            body, status, _ = get(app, f"/{kind}/{number}")
+            assert (body, status) == (str(number).encode() * (5 if number % 2 else 1), "200 OK")
+
+        with ThreadPoolExecutor(10) as pool:
+            list(pool.map(one, range(50)))
+
+    texts = [{query.sql for query in profile.queries} for profile in profiles(reports)]
+    assert {len(found) for found in texts} == {1}
+    assert set().union(*texts) == {f"SELECT 1 FROM orders WHERE id = {number}" for number in range(50)}
+    assert sorted(profile.query_count for profile in profiles(reports)) == [5] * 25 + [10] * 25
+
+
+class Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *arguments: object) -> None:  # noqa: A002 - the name is the base class's
+        pass
+
+
+def test_a_server_sees_the_same_bytes(app: Flask, reports: list[Report], database: Connection) -> None:
+    answers = []
+    for served in (Flask("shop"), app):
+        number_statements(served, database)
+        server = make_server("127.0.0.1", 0, served, threaded=True, request_handler=Quiet)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{server.server_port}") as http:
+                responses = [http.get(path) for path in ("/text/1", "/stream/2", "/nothing")]
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+        headers = [[header for header in r.headers.multi_items() if header[0] != "date"] for r in responses]
+        answers.append([(r.status_code, head, r.content) for r, head in zip(responses, headers, strict=True)])
+
+    assert answers[0] == answers[1]
+    assert [profile.query_count for profile in profiles(reports)] == [5, 10, 0]
+
+
+def test_flask_sqlalchemy_is_seen_and_not_needed(app: Flask, reports: list[Report]) -> None:
+    dbprofile_sqlalchemy.install()
+    try:
+        app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite://"
+        database = SQLAlchemy(app)
+        engine = create_engine("sqlite://")
+
+        @app.get("/with")
+        def through_flask_sqlalchemy() -> str:
+            return str(database.session.execute(text("SELECT 1")).scalar())
+
+        @app.get("/without")
+        def through_an_engine() -> str:
+            with engine.connect() as connection:
+                return str(connection.execute(text("SELECT 2")).scalar())
+
+        assert (get(app, "/with")[0], get(app, "/without")[0]) == (b"1", b"2")
+        engine.dispose()
+        with app.app_context():
+            database.engine.dispose()
+    finally:
+        dbprofile_sqlalchemy.uninstall()
+
+    assert [(profile.name, profile.query_count) for profile in profiles(reports)] == [
+        ("GET /with", 1),
+        ("GET /without", 1),
+    ]
+
+
+# --- switches and settings ------------------------------------------------------------------------------------------
+
+
+def configured(**config: object) -> Flask:
+    app = Flask("shop")
+    app.config.update(config)
+    DBProfile(app)
+    return app
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"DBPROFILE_SLOW_MSS": 5}, r"unknown setting 'slow_mss'\. Did you mean 'slow_ms'.*DBPROFILE_SLOW_MS"),
+        ({"DBPROFILE_SLOW_MS": "5"}, "slow_ms='5' is of the wrong type"),
+        (
+            {"DBPROFILE_PROFILER": "tests.nowhere.profiler"},
+            "DBPROFILE_PROFILER='tests.nowhere.profiler' cannot be imported",
+        ),
+        ({"DBPROFILE_PROFILER": 5}, "profiler=5 is no Profiler"),
+        ({"DBPROFILE_PROFILER": by_hand, "DBPROFILE_SLOW_MS": 5}, "slow_ms would be ignored beside profiler="),
+    ],
+)
+def test_a_wrong_setting_is_refused_at_set_up(config: dict[str, object], told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        configured(**config)
+
+
+def test_a_wrong_keyword_is_refused_at_set_up() -> None:
+    with pytest.raises(ConfigurationError, match=r"unknown setting 'slow_mss'\. Did you mean 'slow_ms'"):
+        DBProfile(Flask("shop"), slow_mss=5)
+
+
+def test_an_application_is_set_up_once(app: Flask) -> None:
+    with pytest.raises(ConfigurationError, match="is set up already"):
+        DBProfile(app)
+
+
+def test_keywords_are_defaults_for_the_config_of_each_application() -> None:
+    extension = DBProfile(slow_ms=20, detail_limit=7)
+    first, second = Flask("first"), Flask("second")
+    second.config["DBPROFILE_SLOW_MS"] = 30
+    for app in (first, second):
+        extension.init_app(app)
+
+    settings = [app.extensions["dbprofile"].settings for app in (first, second)]
+    assert [(found.slow_seconds, found.detail_limit) for found in settings] == [(0.02, 7), (0.03, 7)]
+    assert first.config["DBPROFILE_SLOW_MS"] == 20
+
+
+def test_a_profiler_is_found_by_its_dotted_path() -> None:
+    app = configured(DBPROFILE_PROFILER=f"{__name__}.by_hand")
+
+    assert app.extensions["dbprofile"] is by_hand
+
+
+def test_a_profiler_without_settings_is_the_default_one(reports: list[Report]) -> None:
+    default_profiler().add_sink(reports.append)
+    get(configured())
+
+    assert len(reports) == 1
+
+
+@pytest.mark.parametrize("how", ["environment", "config"])
+def test_switched_off_the_application_is_untouched(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if how == "environment":
+        monkeypatch.setenv("DBPROFILE", "0")
+    app = configured(DBPROFILE_DEBUG=True, **({} if how == "environment" else {"DBPROFILE_ENABLED": False}))
+
+    assert app.extensions["dbprofile"] is None
+    assert app.wsgi_app == Flask.wsgi_app.__get__(app)
+    assert app.teardown_request_funcs == {}
+
+
+def test_the_console_follows_the_debug_flag_of_the_first_request(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "dbprofile")
+    quiet = configured()
+    get(quiet, "/quiet")
+    quiet.debug = True
+    get(quiet, "/later")
+    assert caplog.text == ""
+
+    app = configured(DBPROFILE_SLOW_MS=50)
+    app.debug = True
+    get(app, "/told")
+    get(app, "/told/again")
+
+    assert [record.name for record in caplog.records] == ["dbprofile", "dbprofile"]
+    assert "GET /told 404" in caplog.text
+
+
+def test_without_a_listener_nothing_is_opened_but_within_a_scope_it_is(database: Connection) -> None:
+    scopes: list[Scope | None] = []
+    app = configured()
+
+    @app.get("/")
+    def view() -> str:
+        scopes.append(current_scope())
+        return "x"
+
+    get(app)
+    with Profiler().scope("test", "t", reach="process") as scope:
+        get(app)
+
+    assert scopes[0] is None
+    assert scopes[1] is not None
+    assert scopes[1].outer is scope
+
+
+def test_nothing_is_kept_of_a_request_that_is_over(database: Connection) -> None:
+    scopes: list[weakref.ref[Scope]] = []
+    app = Flask("shop")
+    DBProfile(app, profiler=Profiler(sinks=[lambda report: None]))
+
+    @app.get("/")
+    def view() -> str:
+        scope = current_scope()
+        assert scope is not None
+        scopes.append(weakref.ref(scope))
+        database.execute("SELECT 1 FROM orders")
+        return "x"
+
+    for _ in range(3):
+        get(app)
+    gc.collect()
+
+    assert [scope() for scope in scopes] == [None, None, None]
+
+
+# --- faults of ours -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", faults(dbprofile_flask.scopes))
+def test_a_fault_of_ours_changes_no_response(
+    profiler: Profiler, database: Connection, failing_open: None, fault: Callable[[], AbstractContextManager[None]]
+) -> None:
+    bare, app = Flask("shop"), Flask("shop")
+    DBProfile(app, profiler=profiler)
+    for served in (bare, app):
+        number_statements(served, database)
+
+    def answers(served: Flask) -> Iterable[object]:
+        return [get(served, path) for path in ("/text/1", "/stream/2", "/nothing", "/fails")]
+
+    def compare() -> None:
+        with fault():
+            assert answers(app) == answers(bare)
+
+    # In a context of its own: a scope that could not be left stays current there.
+    contextvars.copy_context().run(compare)
