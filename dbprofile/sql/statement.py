@@ -15,9 +15,9 @@ from dbprofile.sql.traits import Traits, read_traits
 __all__ = ["Measure", "Position", "Statement", "Traits", "Value", "measure"]
 
 SHORT: Final = 1024
-"""Characters of a text that is cached with the many."""
+"""Bytes of a text that is cached with the many."""
 LONG: Final = 8 * 1024
-"""Characters of a text that is cached with the few; longer ones are not."""
+"""Bytes of a text that is cached with the few; longer ones are not."""
 KEPT: Final = 16 * 1024
 """Characters of a text that is kept to make further texts from; of a longer one they are made at once."""
 
@@ -75,13 +75,13 @@ class Statement:
     def of(sql: object, dialect: str | Dialect = "generic", paramstyle: str | None = None) -> "Statement":
         """The Statement of a text; never raises, and answers a text it has seen lately from a cache."""
         if type(sql) is str:
-            length = len(sql)
-            if length <= SHORT:
+            size = len(sql) if sql.isascii() else 4 * len(sql)
+            if size <= SHORT:
                 return _short(sql, dialect, paramstyle)
-            if length <= LONG:
+            if size <= LONG:
                 return _long(sql, dialect, paramstyle)
             return Statement(sql, dialect, paramstyle)
-        return Statement.of(str(read_text(sql)), dialect, paramstyle)
+        return Statement.of(read_text(sql), dialect, paramstyle)
 
     def __eq__(self, other: object) -> bool:
         return self.fingerprint == other.fingerprint if isinstance(other, Statement) else NotImplemented
@@ -96,8 +96,10 @@ class Statement:
     def sanitized(self) -> str:
         """The text as written, with `?` for its literals and without its comments."""
         if self._sanitized is None:
-            self._sanitized = sanitize(self._tokens())
-        return self._sanitized
+            sanitized = sanitize(self._tokens())
+            # Most statements hold no literal: one copy will do.
+            self._sanitized = self._sql if sanitized == self._sql else sanitized
+        return self._sanitized or ""
 
     @property
     def summary(self) -> str:

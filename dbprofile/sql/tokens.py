@@ -82,11 +82,10 @@ class Tokens:
 
 def read_text(sql: object) -> str:
     """The text of whatever a driver was given; bytes are UTF-8, what is not is replaced."""
-    if isinstance(sql, str):
-        return sql
     if isinstance(sql, bytes | bytearray | memoryview):
         return bytes(sql).decode("utf-8", "replace")
-    return str(sql)
+    # Of a subclass the plain text: Django's safe strings are their own `str()`.
+    return str.__str__(sql if isinstance(sql, str) else str(sql))
 
 
 def lower_name(word: str) -> str:

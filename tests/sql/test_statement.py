@@ -209,6 +209,19 @@ def test_bytes_and_text_are_the_same_statement() -> None:
     assert Statement.of(b"SELECT 'caf\xc3\xa9', \xff") == Statement.of("SELECT 'café', \ufffd")
 
 
+class Safe(str):
+    """A text that is its own `str()`, like Django's safe strings."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self
+
+
+def test_subclasses_of_text_are_text() -> None:
+    assert Statement.of(Safe("SELECT 1")) == Statement.of("SELECT 1")
+
+
 def test_the_representation_shows_the_masked_text() -> None:
     assert repr(Statement.of("SELECT 'secret'")).endswith("SELECT ?>")
 
