@@ -40,10 +40,11 @@ from dbprofile.capture.scope import (
 from dbprofile.capture.stack import Mark, Walk, call_site_of, forget, know
 from dbprofile.findings.finding import Fix
 from dbprofile.findings.fixes import FixProvider, Problem, register_fixes, unregister_fixes
-from dbprofile.guard import guarded
+from dbprofile.guard import guarded, unguarded
 from dbprofile.output.source import shown_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
 __all__ = [
@@ -82,6 +83,7 @@ __all__ = [
     "shown_path",
     "start",
     "stop",
+    "unguarded",
     "unregister_fixes",
 ]
 
@@ -180,21 +182,30 @@ def again(watch: Stopwatch, seconds: float) -> None:
     watch.query.round_trips += 1
 
 
-def fetched(query: Query, started: int, rows: int) -> None:
+@guarded("hooks.fetched", None)
+def fetched(query: Query, started: int, rows: Sequence[object], error: BaseException | None = None) -> None:
     """Add one fetch to a query, which may have been recorded long ago.
 
     Args:
         query: the query whose rows were fetched.
         started: ``perf_counter_ns`` before the driver call.
-        rows: how many rows it handed over.
+        rows: what it handed over; only counted, but for the hash of the very first row.
+        error: of a fetch that failed or was cancelled.
     """
     query.fetch_seconds += (perf_counter_ns() - started) * 1e-9
     if query.fetches == 0:
         query.fetch_started = started
-        query.rows = rows
+        query.rows = len(rows)
+        if rows:
+            try:  # noqa: SIM105 - suppress() is three calls for each fetch
+                query.answer = hash(rows[0])
+            except TypeError:
+                pass  # a list or a document among the values
     else:
-        query.rows = (query.rows or 0) + rows
+        query.rows = (query.rows or 0) + len(rows)
     query.fetches += 1
+    if error is not None:
+        query.error = type(error).__name__
 
 
 def find_call_site() -> CallSite | None:
@@ -212,7 +223,8 @@ def root_lineage(lane: Lane, kind: str, sql: str, path: Path, database: Database
         path: of ``Q`` where it was sent from, of ``U`` the trigger.
         database: where it was sent.
     """
-    key: tuple[Any, ...] = (kind, sql, path, database.name)
+    # The path by its identity: the lane holds one of each, and the lineage keeps its own alive.
+    key: tuple[Any, ...] = (kind, sql, id(path), database.name)
     found = lane.roots.get(key)
     if found is None:
         found = lane.roots[key] = Lineage(kind, sql, path=path, database=database)

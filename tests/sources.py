@@ -41,7 +41,7 @@ class Cursor(sqlite3.Cursor):
         started = perf_counter_ns()
         rows = super().fetchall()
         if self._query is not None:
-            hooks.fetched(self._query, started, len(rows))
+            hooks.fetched(self._query, started, rows)
         return rows
 
 

@@ -69,7 +69,7 @@ def digest(parameters: object) -> Digest | None:
     try:
         whole = hash((values, tuple(map(type, values))))
         if len(values) <= ENDS:
-            return Digest(whole, len(values), tuple(map(hash, values)), names=names)
+            return Digest(whole, len(values), tuple(map(hash, values)), (), names)
         ends = names[:ENDS] + names[-ENDS:] if names else ()
         return Digest(whole, len(values), tuple(map(hash, values[:ENDS])), tuple(map(hash, values[-ENDS:])), ends)
     except TypeError:

@@ -147,7 +147,12 @@ class Scope:
 
     def lane(self) -> Lane:
         """The lane of the running thread or task."""
-        key: object = _running_task()
+        key: object = None
+        events = sys.modules.get("asyncio.events")  # an asyncio that was never imported runs no task
+        if events is not None:
+            loop = events._get_running_loop()  # noqa: SLF001 - the documented way raises where there is no loop
+            if loop is not None:
+                key = sys.modules["asyncio.tasks"].current_task(loop)
         if key is None:
             key = _get_ident()
         lane = self._lanes.get(key)
@@ -166,7 +171,10 @@ class Scope:
         query.lane = lane.number
         query.thread = lane.thread
         query.phase = self.phase
-        if self._keeps(query):
+        if self.detailed < self.detail_limit:  # as in _keeps, which nearly every query would call for nothing
+            self.detailed += 1
+            lane.queries.append(query)
+        elif self._keeps(query):
             lane.queries.append(query)
         else:
             lane.counters.of(query).add(query.started, query.seconds, query.parameters, failed=query.error is not None)
@@ -336,6 +344,8 @@ _CURRENT: ContextVar[Scope | None] = ContextVar("dbprofile_scope", default=None)
 _processes: tuple[Scope, ...] = ()
 _listeners: tuple[Any, ...] = ()
 _untracked: Tally[str] = Tally()
+#: The name of the running thread: asking for it takes three calls, in a place that nobody watching should cost none.
+_here = threading.local()
 _late: Tally[str] = Tally()
 _numbers = count(1)
 #: Units of parts whose number is not taken yet; negative, so that they are nobody's number.
@@ -371,24 +381,26 @@ def receiver() -> Scope | None:
     Asked by every hook before anything else. A statement outside any scope is counted here, by the name of its thread.
     """
     scope = _CURRENT.get()
-    if scope is not None and scope.open:
-        return scope
-    if scope is _MUTED:
-        return None
-    return _elsewhere(scope)
-
-
-def _elsewhere(closed: Scope | None) -> Scope | None:
-    if closed is not None:
-        # A task that outlived its request: counted as late, never guessed into another unit.
-        if closed.outer is not None or _listeners:
-            return closed
-        _late[f"{closed.name} ({threading.current_thread().name})"] += 1
-        return None
+    if scope is not None:
+        return scope if scope.open else _late_receiver(scope)
     if _processes:
         return _processes[-1]
-    _untracked[threading.current_thread().name] += 1
+    try:
+        name = _here.name
+    except AttributeError:
+        name = _here.name = threading.current_thread().name
+    _untracked[name] += 1
     return _OUTSIDE if _listeners else None
+
+
+def _late_receiver(closed: Scope) -> Scope | None:
+    """For a task that outlived its request: counted as late, never guessed into another unit."""
+    if closed is _MUTED:
+        return None
+    if closed.outer is not None or _listeners:
+        return closed
+    _late[f"{closed.name} ({threading.current_thread().name})"] += 1
+    return None
 
 
 def _reset(token: Token[Scope | None]) -> None:
@@ -437,18 +449,6 @@ def _leave_process(scope: Scope) -> None:
 
 def _since(before: Tally[str], now: Tally[str]) -> dict[str, int]:
     return {name: number - before[name] for name, number in list(now.items()) if number > before[name]}
-
-
-def _running_task() -> object:
-    """The running asyncio task; ``None`` outside any. An asyncio that was never imported runs none."""
-    events = sys.modules.get("asyncio.events")
-    if events is None:
-        return None
-    loop = events._get_running_loop()  # noqa: SLF001 - the documented way raises where there is no loop
-    if loop is None:
-        return None
-    task: object = sys.modules["asyncio.tasks"].current_task(loop)
-    return task
 
 
 def _root_frame(frame: FrameType | None) -> FrameType | None:

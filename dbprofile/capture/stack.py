@@ -182,9 +182,7 @@ class Walk:
 
     def __init__(self, frame: FrameType | None) -> None:
         self.marks: list[tuple[Mark, FrameType]] = []
-        self._frame = self._inside(frame)
-
-    def _inside(self, frame: FrameType | None) -> FrameType | None:
+        self._frame: FrameType | None = None
         classes = _classes
         outer: Iterator[FrameType] | None = None
         for _ in range(DEPTH_LIMIT):
@@ -192,18 +190,18 @@ class Walk:
                 outer = outer or _greenlet_parents()
                 frame = next(outer, None)
                 if frame is None:
-                    return None
+                    return
             kind = classes.get(id(frame.f_code))
             if kind is None:
                 kind = _classify(frame)
             if kind == LIBRARY:
                 frame = frame.f_back
             elif kind == APPLICATION or (isinstance(kind, Mark) and (kind.step or kind.splice)):
-                return frame
+                self._frame = frame
+                return
             elif isinstance(kind, Mark):
                 self.marks.append((kind, frame))
                 frame = frame.f_back
-        return None
 
     @property
     def call_site(self) -> CallSite | None:

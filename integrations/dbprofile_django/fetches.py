@@ -5,13 +5,13 @@ Without a query they only do what Django does there: driver errors become those 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from time import perf_counter_ns
 from typing import Any, Final
 
 from django.db.backends.utils import CursorWrapper
 
-from dbprofile.hooks import Query, fetched, guarded
+from dbprofile.hooks import fetched
 
 __all__ = ["leave_fetches", "originals", "time_fetches"]
 
@@ -26,9 +26,9 @@ def _fetchone(self: Any) -> Any:
         with self.db.wrap_database_errors:
             row = self.cursor.fetchone()
     except BaseException as error:
-        _failed(query, started, error)
+        fetched(query, started, (), error)
         raise
-    _fetched(query, started, () if row is None else (row,))
+    fetched(query, started, () if row is None else (row,))
     return row
 
 
@@ -42,9 +42,9 @@ def _fetchmany(self: Any, *args: Any, **keywords: Any) -> Any:
         with self.db.wrap_database_errors:
             rows = self.cursor.fetchmany(*args, **keywords)
     except BaseException as error:
-        _failed(query, started, error)
+        fetched(query, started, (), error)
         raise
-    _fetched(query, started, rows)
+    fetched(query, started, rows)
     return rows
 
 
@@ -58,9 +58,9 @@ def _fetchall(self: Any) -> Any:
         with self.db.wrap_database_errors:
             rows = self.cursor.fetchall()
     except BaseException as error:
-        _failed(query, started, error)
+        fetched(query, started, (), error)
         raise
-    _fetched(query, started, rows)
+    fetched(query, started, rows)
     return rows
 
 
@@ -77,29 +77,13 @@ def _iterate(self: Any) -> Iterator[Any]:
                 rows = iter(self.cursor) if rows is None else rows
                 row = next(rows)
             except StopIteration:
-                _fetched(query, started, ())
+                fetched(query, started, ())
                 return
             except BaseException as error:
-                _failed(query, started, error)
+                fetched(query, started, (), error)
                 raise
-            _fetched(query, started, (row,))
+            fetched(query, started, (row,))
             yield row
-
-
-@guarded("django.fetch", None)
-def _fetched(query: Query, started: int, rows: Sequence[Any]) -> None:
-    if query.fetches == 0 and rows:
-        try:  # noqa: SIM105 - suppress() is three calls for each fetch
-            query.answer = hash(rows[0])
-        except TypeError:
-            pass  # a list or a document among the values
-    fetched(query, started, len(rows))
-
-
-@guarded("django.fetch", None)
-def _failed(query: Query, started: int, error: BaseException) -> None:
-    query.error = type(error).__name__
-    fetched(query, started, 0)
 
 
 _FETCHES: Final[dict[str, Callable[..., Any]]] = {

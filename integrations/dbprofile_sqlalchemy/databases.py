@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-__all__ = ["Facts", "facts_of", "forget_engine"]
+__all__ = ["Facts", "facts_of", "forget_engine", "known_facts"]
 
 #: How SQL of these dialects is read; of all others like that of none in particular.
 _DIALECTS: Final = {
@@ -36,28 +36,28 @@ class Facts:
 
 
 # By id, with a weak reference beside it that takes the entry out: a look-up costs one call, and no engine is kept alive.
-_known: dict[int, Facts] = {}
+known_facts: dict[int, Facts] = {}
 _alive: dict[int, weakref.ref[Engine]] = {}
 
 
 def facts_of(engine: Engine) -> Facts:
     """The facts of an engine, read off it when first asked for. Never with its user or password."""
-    found = _known.get(id(engine))
+    found = known_facts.get(id(engine))
     if found is None:
-        found = _known[id(engine)] = _read(engine)
+        found = known_facts[id(engine)] = _read(engine)
         _alive[id(engine)] = weakref.ref(engine, _forgetter(id(engine)))
     return found
 
 
 def forget_engine(engine: Engine) -> None:
     """Read an engine anew when it is next asked for: while it connects, its dialect is still learning what it talks to."""
-    _known.pop(id(engine), None)
+    known_facts.pop(id(engine), None)
     _alive.pop(id(engine), None)
 
 
 def _forgetter(key: int) -> Callable[[object], None]:
     def forget(_reference: object) -> None:
-        _known.pop(key, None)
+        known_facts.pop(key, None)
         _alive.pop(key, None)
 
     return forget

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dbprofile import hooks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 __all__ = ["FetchTimer", "timed"]
 
@@ -27,22 +27,34 @@ class FetchTimer:
     def fetchone(self) -> Any:
         """One row, or ``None``."""
         started = perf_counter_ns()
-        row = self._dbprofile_cursor.fetchone()
-        _fetched(self._dbprofile_query, started, () if row is None else (row,))
+        try:
+            row = self._dbprofile_cursor.fetchone()
+        except BaseException as error:
+            hooks.fetched(self._dbprofile_query, started, (), error)
+            raise
+        hooks.fetched(self._dbprofile_query, started, () if row is None else (row,))
         return row
 
     def fetchmany(self, *size: Any, **keywords: Any) -> Any:
         """As many rows as the driver gives."""
         started = perf_counter_ns()
-        rows = self._dbprofile_cursor.fetchmany(*size, **keywords)
-        _fetched(self._dbprofile_query, started, rows)
+        try:
+            rows = self._dbprofile_cursor.fetchmany(*size, **keywords)
+        except BaseException as error:
+            hooks.fetched(self._dbprofile_query, started, (), error)
+            raise
+        hooks.fetched(self._dbprofile_query, started, rows)
         return rows
 
     def fetchall(self) -> Any:
         """All rows that are left."""
         started = perf_counter_ns()
-        rows = self._dbprofile_cursor.fetchall()
-        _fetched(self._dbprofile_query, started, rows)
+        try:
+            rows = self._dbprofile_cursor.fetchall()
+        except BaseException as error:
+            hooks.fetched(self._dbprofile_query, started, (), error)
+            raise
+        hooks.fetched(self._dbprofile_query, started, rows)
         return rows
 
     def __iter__(self) -> Iterator[Any]:
@@ -53,7 +65,7 @@ class FetchTimer:
                 row = next(rows)
             except StopIteration:
                 return
-            _fetched(self._dbprofile_query, started, (row,))
+            hooks.fetched(self._dbprofile_query, started, (row,))
             yield row
 
     @property
@@ -104,13 +116,3 @@ def timed(cursor: Any, query: hooks.Query) -> FetchTimer:
     _set_cursor(timer, cursor)
     _set_query(timer, query)
     return timer
-
-
-@hooks.guarded("sqlalchemy.fetch", None)
-def _fetched(query: hooks.Query, started: int, rows: Sequence[object]) -> None:
-    if not query.fetches and rows:
-        try:
-            query.answer = hash(rows[0])
-        except TypeError:
-            query.answer = None  # a row that holds a list or a document
-    hooks.fetched(query, started, len(rows))

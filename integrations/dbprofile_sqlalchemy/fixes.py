@@ -68,9 +68,7 @@ def _options(problem: Problem) -> Fix | None:
     if old:
         return Fix(f"{option} instead of {old}", place, option, "replace", leaves, sure)
     if found.lookup:
-        return Fix(
-            f"{found.head[:-1]}, options=[{option}])", place, f"options=[{option}]", "add_options", leaves, sure
-        )
+        return Fix(f"{found.head[:-1]}, options=[{option}])", place, f"options=[{option}]", "add_options", leaves, sure)
     return Fix(f"{found.head}.options({option})", place, f".options({option})", "add_options", leaves, sure)
 
 

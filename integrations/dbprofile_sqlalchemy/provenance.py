@@ -71,9 +71,11 @@ def explain(watch: hooks.Stopwatch, walk: hooks.Walk, shape: Shape, context: Any
             return _lazy(watch, walk, shape, marks, state)
         if shape.relation is not None or marks.loader == "subclass":
             return _eager(watch, walk, shape, marks)
-    path = walk.path(watch.lane.paths, watch.scope.root)
+    lane = watch.lane
+    path = walk.path(lane.paths, watch.scope.root)
     query = watch.query
-    lineage = hooks.root_lineage(watch.lane, "Q", query.sql, path, query.database)
+    sql: Any = query.raw_sql  # which is text already, from SQLAlchemy
+    lineage = hooks.root_lineage(lane, "Q", sql, path, query.database)
     return hooks.Provenance("read", operation=marks.operation, lineage=lineage, path=path)
 
 

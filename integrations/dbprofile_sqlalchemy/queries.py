@@ -19,7 +19,7 @@ from dbprofile import hooks
 from dbprofile_sqlalchemy import cursor_events, sessions
 from dbprofile_sqlalchemy.fixes import propose
 from dbprofile_sqlalchemy.marks import forget_marks, know_marks
-from dbprofile_sqlalchemy.statements import batch_of, begin, continue_batch, end, fail, keep_batch
+from dbprofile_sqlalchemy.statements import INSERTMANYVALUES, batch_of, begin, continue_batch, end, fail, keep_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def _do_execute(cursor: Any, statement: Any, parameters: Any, context: Any) -> L
     scope = _receiver()
     if scope is None or context is None:
         return None
-    if batch_of(context):
+    if context.execute_style is INSERTMANYVALUES and batch_of(context):
         return _do_execute_of_batch(scope, cursor, statement, parameters, context)
     watch = begin(scope, statement, parameters, context)
     try:

@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 from dbprofile import hooks
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from sqlalchemy.engine import Connection
     from sqlalchemy.orm import SessionTransaction
 
-__all__ = ["link_of", "listen", "place", "unlisten"]
+__all__ = ["Link", "link_of", "listen", "place", "unlisten"]
 
 _connections: Final = count(1)
 _transactions: Final = count(1)
@@ -28,16 +28,22 @@ _SERIAL: Final = "dbprofile_serial"
 _SESSIONS: Final = "sqlalchemy.sessions"
 
 
+def _none() -> None:
+    """What stands for a reference before there is one."""
+
+
 class Link:
     """What is known of one Connection while it is checked out.
 
     Attributes:
         serial: number of the driver's connection.
-        transaction, number: the root transaction it was last seen in, and its number.
+        transaction: a weak reference to the root transaction it was last seen in; a Connection that nobody closed must go back
+            to its pool as soon as it would without us.
+        number: of that transaction.
         session: the Session that began it, if any.
     """
 
-    __slots__ = ("_transaction", "number", "serial", "session")
+    __slots__ = ("number", "serial", "session", "transaction")
 
     def __init__(self, connection: Connection) -> None:
         info = connection.info
@@ -47,13 +53,12 @@ class Link:
         self.serial: int = serial
         self.number = 0
         self.session: weakref.ref[Session] | None = None
-        # Weak: a Connection that nobody closed must go back to its pool as soon as it would without us.
-        self._transaction: weakref.ref[Any] | None = None
+        self.transaction: Callable[[], object] = _none
 
     def number_of(self, transaction: object) -> int:
         """The number of a root transaction; a new one where it is not the one seen last."""
-        if self._transaction is None or self._transaction() is not transaction:
-            self._transaction = weakref.ref(transaction)
+        if self.transaction() is not transaction:
+            self.transaction = weakref.ref(transaction)
             self.number = next(_transactions)
         return self.number
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.engine.interfaces import ExecuteStyle
 
 from dbprofile import hooks
-from dbprofile_sqlalchemy.databases import facts_of, forget_engine
+from dbprofile_sqlalchemy.databases import facts_of, forget_engine, known_facts
 from dbprofile_sqlalchemy.fetches import timed
 from dbprofile_sqlalchemy.provenance import explain, loaded
-from dbprofile_sqlalchemy.relations import shape_of
-from dbprofile_sqlalchemy.sessions import link_of, place
+from dbprofile_sqlalchemy.relations import Shape, shape_of
+from dbprofile_sqlalchemy.sessions import Link, place
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import ExecutionContext
 
-__all__ = ["batch_of", "begin", "continue_batch", "end", "fail", "keep_batch"]
+__all__ = ["INSERTMANYVALUES", "batch_of", "begin", "continue_batch", "end", "fail", "keep_batch"]
 
-_INSERTMANYVALUES: Final = ExecuteStyle.INSERTMANYVALUES
+INSERTMANYVALUES: Final = ExecuteStyle.INSERTMANYVALUES
 _WRITE_WORDS: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "REPLAC", "WITH"})
+
+
+# Inside guards of our own: a second guard in each would cost every statement two more calls.
+_start: Final = hooks.unguarded(hooks.start)
+_stop: Final = hooks.unguarded(hooks.stop)
 
 
 @hooks.guarded("sqlalchemy.begin", None)
@@ -37,29 +43,39 @@ def begin(
         batch: whether ``parameters`` are sets.
     """
     connection = context.root_connection
-    facts = facts_of(connection.engine)
-    # Before the context is complete it has no text: a default of a column is computed first, on the context of its INSERT.
-    compiled_sql = getattr(context, "statement", None)
-    if sql is not compiled_sql and compiled_sql is not None and compiled_sql in sql:
-        sql = compiled_sql  # somebody puts a comment on each statement
-    watch = hooks.start(scope, sql, parameters, facts.database, batch=batch)
-    if watch is None:
-        return None
+    facts = known_facts.get(id(connection.engine)) or facts_of(connection.engine)
+    try:
+        compiled_sql = context.statement
+    except AttributeError:
+        pass  # not complete yet: a default of a column is computed first, on the context of its INSERT
+    else:
+        if sql is not compiled_sql and compiled_sql in sql:
+            sql = compiled_sql  # somebody puts a comment on each statement
+    # Past the guard and the listener, whose frames the walk need not look at.
+    watch = _start(scope, sql, parameters, facts.database, frame=sys._getframe(3), batch=batch)
+    assert watch is not None
     query = watch.query
-    transaction = connection.get_transaction()
+    transaction = connection._transaction
     if transaction is None:
         # Only a dialect that gets to know a server for the first time sends statements outside any transaction.
         query.provenance = hooks.Provenance("infra", infrastructure="connect")
         forget_engine(connection.engine)
     else:
-        link = link_of(connection)
+        try:
+            link = connection._dbprofile_link
+        except AttributeError:
+            link = connection._dbprofile_link = Link(connection)
         query.connection = link.serial
         if facts.autocommit or context.execution_options.get("isolation_level") == "AUTOCOMMIT":
             query.autocommit = True
         else:
-            query.transaction = link.number_of(transaction)
+            query.transaction = link.number if link.transaction() is transaction else link.number_of(transaction)
         if watch.walk is not None:
-            shape = shape_of(context.compiled)
+            compiled = context.compiled
+            try:
+                shape: Shape = compiled._dbprofile_shape
+            except AttributeError:
+                shape = shape_of(compiled)
             query.locks = shape.locks
             query.provenance = why = explain(watch, watch.walk, shape, context)
             query.call_site = why.path[0] if why.path else None
@@ -80,14 +96,18 @@ def end(watch: hooks.Stopwatch, context: Any, cursor: Any, *, batch: bool = Fals
         batch: whether the rows are read by SQLAlchemy itself between the calls, or there are none.
     """
     query = watch.query
-    shape = shape_of(context.compiled)
+    compiled = context.compiled
+    try:
+        shape: Shape = compiled._dbprofile_shape
+    except AttributeError:
+        shape = shape_of(compiled)
     affected = None
     if shape.writes:
         # Of a write that returns rows some drivers know it only when they have been read.
         affected = None if shape.returning else cursor.rowcount
-    elif context.compiled is None or context.is_text:
+    elif compiled is None or context.is_text:
         affected = cursor.rowcount if query.sql.lstrip()[:6].rstrip().upper() in _WRITE_WORDS else None
-    hooks.stop(watch, handle=context, affected_rows=affected)
+    _stop(watch, handle=context, affected_rows=affected)
     if shape.orm and query.provenance is not None:
         loaded(watch, shape)
     if not batch:
@@ -106,7 +126,7 @@ def fail(watch: hooks.Stopwatch | None, context: object, error: BaseException) -
 def batch_of(context: Any) -> bool:
     """Whether the call at hand is one of several that make up one INSERT."""
     return (
-        getattr(context, "execute_style", None) is _INSERTMANYVALUES and getattr(context, "statement", None) is not None
+        getattr(context, "execute_style", None) is INSERTMANYVALUES and getattr(context, "statement", None) is not None
     )
 
 
