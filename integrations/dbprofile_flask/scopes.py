@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import count
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Final
 
 from flask import Flask, request, request_started
-from werkzeug.utils import import_string
 
 from dbprofile import ConfigurationError
 from dbprofile.streaming import Profiler, Scope, guarded, open_request, path_of, profiler_for, routed, serve, watch
@@ -74,9 +74,10 @@ def _imported(named: object) -> object:
     if not isinstance(named, str):
         return named
     try:
-        return import_string(named)
-    except ImportError as error:
+        found: object = resolve_name(named)
+    except (AttributeError, ImportError, ValueError) as error:
         raise ConfigurationError(f"dbprofile: {_PREFIX}PROFILER={named!r} cannot be imported: {error}") from error
+    return found
 
 
 class _Requests:

@@ -508,10 +508,9 @@ def configured(**config: object) -> Flask:
     [
         ({"DBPROFILE_SLOW_MSS": 5}, r"unknown setting 'slow_mss'\. Did you mean 'slow_ms'.*DBPROFILE_SLOW_MS"),
         ({"DBPROFILE_SLOW_MS": "5"}, "slow_ms='5' is of the wrong type"),
-        (
-            {"DBPROFILE_PROFILER": "tests.nowhere.profiler"},
-            "DBPROFILE_PROFILER='tests.nowhere.profiler' cannot be imported",
-        ),
+        ({"DBPROFILE_PROFILER": "nowhere.profiler"}, "DBPROFILE_PROFILER='nowhere.profiler' cannot be imported"),
+        ({"DBPROFILE_PROFILER": "flask.profiler"}, "DBPROFILE_PROFILER='flask.profiler' cannot be imported"),
+        ({"DBPROFILE_PROFILER": "no path"}, "DBPROFILE_PROFILER='no path' cannot be imported"),
         ({"DBPROFILE_PROFILER": 5}, "profiler=5 is no Profiler"),
         ({"DBPROFILE_PROFILER": by_hand, "DBPROFILE_SLOW_MS": 5}, "slow_ms would be ignored beside profiler="),
     ],
