@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # Warnings of pip about its own configuration are not ours to show; errors are.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 
-.PHONY: help demo test lint types docs bench clean
+.PHONY: help demo test lint types docs bench fuzz clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,6 +34,11 @@ docs: $(VENV)/.dev ## the documentation site, strictly, into site/
 
 bench: $(VENV)/.test ## what the hooks cost, as ratios to none
 	@$(BIN)/python -m benchmarks
+
+fuzz: $(VENV)/.test ## ten minutes of coverage-guided fuzzing of the SQL scanner
+	@$(PIP) 'atheris>=3'
+	@mkdir -p .cache
+	@$(BIN)/python -m tests.sql.fuzz -max_total_time=600 -max_len=400 -len_control=0 -artifact_prefix=.cache/ $(ARGS)
 
 clean: ## remove what the commands above made
 	rm -rf .venv* .nox build dist site .mypy_cache .ruff_cache .pytest_cache

@@ -8,6 +8,7 @@ import pytest
 
 from dbprofile.cli import main
 from dbprofile.sql import Statement
+from tests.tree import REPOSITORY
 
 SQL = 'SELECT "o"."id" FROM "orders" AS "o" WHERE "o"."total" > 5 AND "o"."id" IN (1, 2)'
 
@@ -113,5 +114,14 @@ def test_a_terminal_without_the_letters_still_shows_the_rest(tmp_path: Path) -> 
     file.write_text('SELECT "größe" FROM t', encoding="utf-8")
     command = [sys.executable, "-m", "dbprofile", "fingerprint", str(file)]
     environment = {"PYTHONIOENCODING": "ascii", "PATH": ""}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=Path.cwd())
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=REPOSITORY)
     assert 'SELECT "gr??e" FROM t' in done.stdout
+
+
+def test_the_documentation_shows_what_is_printed(given: io.BytesIO, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (REPOSITORY / "docs" / "statements.md").read_text(encoding="utf-8")
+    command, shown = page.partition("```console\n$ ")[2].partition("```")[0].split("\n", 1)
+    sql = command.partition('"')[2].partition('"')[0]
+    _give(given, sql.encode())
+    assert main(command.partition("| dbprofile ")[2].split()) == 0
+    assert capsys.readouterr().out == shown
