@@ -1,4 +1,4 @@
-"""Every Python block of the README and of ``docs/`` runs as it is printed."""
+"""Every Python block of the READMEs and of ``docs/`` runs as it is printed."""
 
 import os
 import subprocess
@@ -9,7 +9,11 @@ import pytest
 
 from tests.tree import REPOSITORY
 
-DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    REPOSITORY / "README.md",
+    *REPOSITORY.glob("integrations/README.md"),
+    *sorted((REPOSITORY / "docs").rglob("*.md")),
+]
 
 
 def _run(document: Path, folder: Path) -> subprocess.CompletedProcess[str]:
