@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dbprofile.findings.finding import Finding
     from dbprofile.testing.log import QueryLog
 
-__all__ = ["NOTHING", "Expectations", "Outcome", "Part"]
+__all__ = ["NOTHING", "Expectations", "Outcome", "Part", "not_ignored"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +130,8 @@ class Expectations:
         slowest = log.slowest(1)
         return Outcome(
             bound=self.number if self.number is not None and not self.number.allows(count) else None,
-            nplusone=() if allowed else _kept(log.nplusone(), ignored),
-            duplicates=_kept(log.duplicates(), self.ignore) if self.duplicates is False else (),
+            nplusone=() if allowed else not_ignored(log.nplusone(), ignored),
+            duplicates=not_ignored(log.duplicates(), self.ignore) if self.duplicates is False else (),
             parts=tuple(self._parts(log)),
             too_slow=self.slow if slowest and self.slow is not None and slowest[0].total_seconds > self.slow else None,
             too_long=self.db_time if self.db_time is not None and log.profile.database_seconds > self.db_time else None,
@@ -172,7 +172,8 @@ _BELONGS: Final[Mapping[str, Callable[[Sent, str], bool]]] = {
 }
 
 
-def _kept(findings: Iterable[Finding], ignored: Sequence[str]) -> list[Finding]:
+def not_ignored(findings: Iterable[Finding], ignored: Sequence[str]) -> list[Finding]:
+    """The findings that no pattern of codes or subjects lets pass."""
     return [finding for finding in findings if not any(_is_meant(finding, pattern) for pattern in ignored)]
 
 

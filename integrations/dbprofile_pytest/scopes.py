@@ -15,7 +15,7 @@ from dbprofile import ConfigurationError
 from dbprofile.hooks import guarded
 from dbprofile.testing import QueryBlock, QueryLog
 from dbprofile.testing.blocks import on_unraised
-from dbprofile.testing.expectations import NOTHING
+from dbprofile.testing.expectations import NOTHING, not_ignored
 from dbprofile.testing.project import profiler_of_tests
 from dbprofile.testing.sources import install_imported
 from dbprofile_pytest.gates import Gates, fail_in, marked_block, tolerated
@@ -121,7 +121,7 @@ class Run:
         body.queries += log.count
         body.not_counted.update(log.not_counted)
         if self._gates is not None and self._gates.nplusone != "off":
-            body.loops.update({finding.identity: finding for finding in log.nplusone()})
+            body.loops.update({loop.identity: loop for loop in not_ignored(log.nplusone(), log.tolerated)})
 
 
 def run_of(item: pytest.Item) -> Run | None:
