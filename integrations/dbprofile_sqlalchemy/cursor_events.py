@@ -51,8 +51,7 @@ def _after(
     if flight.continues:
         hooks.again(flight.watch, (perf_counter_ns() - flight.started) * 1e-9)
         return
-    # Before it is complete a context has no text: a column's default is read from the cursor as it is.
-    end(flight.watch, context, cursor, batch=executemany or getattr(context, "statement", None) is None)
+    end(flight.watch, context, cursor, batch=executemany)
     if batch_of(context):
         keep_batch(context, flight.watch)
 

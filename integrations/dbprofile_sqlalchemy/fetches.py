@@ -10,7 +10,7 @@ from dbprofile import hooks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FetchTimer", "timed"]
+__all__ = ["FetchTimer", "new_timer", "set_cursor", "set_query"]
 
 
 class FetchTimer:
@@ -104,15 +104,7 @@ class FetchTimer:
         return self._dbprofile_cursor.__exit__(*error)
 
 
-# Through the slots themselves: `__setattr__` writes to the cursor, and no `__init__` saves a call for every statement.
-_new: Final = object.__new__
-_set_cursor: Final = FetchTimer.__dict__["_dbprofile_cursor"].__set__
-_set_query: Final = FetchTimer.__dict__["_dbprofile_query"].__set__
-
-
-def timed(cursor: Any, query: hooks.Query) -> FetchTimer:
-    """The cursor of an executed statement, such that its fetches are added to the query."""
-    timer = _new(FetchTimer)
-    _set_cursor(timer, cursor)
-    _set_query(timer, query)
-    return timer
+# A timer is made through its slots: `__setattr__` writes to the cursor, and no `__init__` saves a call for every statement.
+new_timer: Final = object.__new__
+set_cursor: Final = FetchTimer.__dict__["_dbprofile_cursor"].__set__
+set_query: Final = FetchTimer.__dict__["_dbprofile_query"].__set__

@@ -47,7 +47,7 @@ def _do_execute(cursor: Any, statement: Any, parameters: Any, context: Any) -> L
         fail(watch, context, error)
         raise
     if watch is not None:
-        end(watch, context, cursor, batch=getattr(context, "statement", None) is None)
+        end(watch, context, cursor)
     return True
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.engine.interfaces import ExecuteStyle
 
 from dbprofile import hooks
 from dbprofile_sqlalchemy.databases import facts_of, forget_engine, known_facts
-from dbprofile_sqlalchemy.fetches import timed
+from dbprofile_sqlalchemy.fetches import FetchTimer, new_timer, set_cursor, set_query
 from dbprofile_sqlalchemy.provenance import explain, loaded
 from dbprofile_sqlalchemy.relations import Shape, shape_of
 from dbprofile_sqlalchemy.sessions import Link, place
@@ -111,7 +111,14 @@ def end(watch: hooks.Stopwatch, context: Any, cursor: Any, *, batch: bool = Fals
     if shape.orm and query.provenance is not None:
         loaded(watch, shape)
     if not batch:
-        context.cursor = timed(context.cursor, query)
+        try:
+            _ = context.statement
+        except AttributeError:
+            return  # the default of a column: SQLAlchemy reads it from the cursor as it is, and executes on with that
+        timer = new_timer(FetchTimer)
+        set_cursor(timer, context.cursor)
+        set_query(timer, query)
+        context.cursor = timer
 
 
 @hooks.guarded("sqlalchemy.fail", None)
