@@ -1,7 +1,6 @@
 """The canonical text of a statement, and its hash."""
 
 import re
-from hashlib import blake2b
 from typing import Final
 
 from dbprofile.sql.folding import fold
@@ -17,7 +16,8 @@ from dbprofile.sql.kinds import (
     STRING,
     is_value,
 )
-from dbprofile.sql.structure import OBJECT, OPERATION, Structure, read_structure
+from dbprofile.sql.marks import OBJECT, OPERATION, Structure
+from dbprofile.sql.structure import read_structure
 from dbprofile.sql.tokens import Tokens, lower_name
 
 RULES_VERSION: Final = b"1"
@@ -35,6 +35,9 @@ _ZONED: Final = frozenset({"time", "timestamp"})
 
 def digest(canonical_text: str) -> str:
     """16 hexadecimal digits, the same on every machine for the same canonical text."""
+    # Loaded here: hashlib brings OpenSSL with it, a quarter of what importing this package would take.
+    from hashlib import blake2b  # noqa: PLC0415
+
     data = RULES_VERSION + b"\0" + canonical_text.encode("utf-8", "surrogatepass")
     return blake2b(data, digest_size=8).hexdigest()
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from dbprofile.sql.kinds import FOLDED, KEYWORD, NAME, PUNCTUATION, QUOTED
-from dbprofile.sql.structure import DEEPEST
+from dbprofile.sql.tokens import DEEPEST
 from dbprofile.sql.words import CALLED_KEYWORDS, SET_OPERATORS
 
 GLUED: Final = "\b"

@@ -17,8 +17,7 @@ from dbprofile.sql.kinds import (
     SIGN,
     is_value,
 )
-from dbprofile.sql.structure import DEEPEST
-from dbprofile.sql.tokens import Tokens, read_text, scan
+from dbprofile.sql.tokens import DEEPEST, Tokens, read_text, scan
 
 EQUAL: Final = "equal"
 LOWER_BOUND: Final = "lower bound"

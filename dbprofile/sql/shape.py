@@ -6,8 +6,9 @@ from dbprofile.sql.dialects import Dialect
 from dbprofile.sql.fingerprint import canonical
 from dbprofile.sql.folding import GLUED, joined
 from dbprofile.sql.kinds import HINT, KEYWORD, PARAMETER, QUOTED
-from dbprofile.sql.structure import DEEPEST, OPERATION, Structure, read_structure
-from dbprofile.sql.tokens import Tokens, scan
+from dbprofile.sql.marks import OPERATION, Structure
+from dbprofile.sql.structure import read_structure
+from dbprofile.sql.tokens import DEEPEST, Tokens, scan
 from dbprofile.sql.words import DEFINITIONS, ROW_CHANGES, SET_OPERATORS
 
 _CANONICAL: Final = Dialect("canonical", grouped_digits=True, at_sign="word", free_operators=True)

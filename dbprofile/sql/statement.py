@@ -5,9 +5,10 @@ from typing import Final
 
 from dbprofile.sql.dialects import Dialect
 from dbprofile.sql.fingerprint import canonical, digest, relation_names
+from dbprofile.sql.marks import READ, WRITE, Structure
 from dbprofile.sql.measurement import Measure, Position, Value, measure
 from dbprofile.sql.shape import outline
-from dbprofile.sql.structure import READ, WRITE, Structure, read_structure
+from dbprofile.sql.structure import read_structure
 from dbprofile.sql.summary import sanitize, summarize
 from dbprofile.sql.tokens import Tokens, read_text, scan
 from dbprofile.sql.traits import Traits, read_traits

@@ -1,10 +1,12 @@
-"""What a statement does, read off its tokens by position and bracket depth: operations, tables, throw-away names."""
+"""Structure: what a statement does, read off its tokens by position and bracket depth, never by guessing."""
 
-from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
+from dbprofile.sql.clauses import CLAUSES
+from dbprofile.sql.cursor import Cursor, Frame
 from dbprofile.sql.kinds import HINT, KEYWORD, NAME, PUNCTUATION, QUOTED, is_value
-from dbprofile.sql.tokens import Tokens, lower_name
+from dbprofile.sql.marks import OBJECT, OPERATION, READ, WRITE, Structure
+from dbprofile.sql.tokens import DEEPEST, Tokens, lower_name
 from dbprofile.sql.words import (
     DATABASE_OBJECTS,
     DEFINITIONS,
@@ -12,72 +14,9 @@ from dbprofile.sql.words import (
     OBJECT_MODIFIERS,
     OPERATIONS,
     ROW_CHANGES,
-    SET_OPERATORS,
     SOFT_KEYWORDS,
     STATEMENT_WORDS,
 )
-
-DEEPEST: Final = 100
-"""Brackets nested deeper are ordinary tokens."""
-
-OPERATION: Final = "operation"
-READ: Final = "read"
-WRITE: Final = "write"
-OBJECT: Final = "object"
-"""Something named that is no table: an index, a role, a function."""
-
-
-class Mark(NamedTuple):
-    """An operation or a name of the statement: its role, and its tokens without the dots between them."""
-
-    role: str
-    indexes: tuple[int, ...]
-
-
-class Structure:
-    """What `read_structure()` found."""
-
-    __slots__ = ("locks", "marks", "multiple", "throwaways", "verb")
-
-    def __init__(self) -> None:
-        self.verb = ""
-        self.marks: list[Mark] = []
-        """Operations and targets in the order of the text."""
-        self.throwaways: set[int] = set()
-        """Tokens that name a savepoint, cursor or prepared statement."""
-        self.multiple = False
-        """There is more than one statement."""
-        self.locks = False
-        """It takes locks on rows or tables."""
-
-
-class _Frame:
-    """One level of brackets: the statement that is being read there, and what is expected next."""
-
-    __slots__ = (
-        "body",
-        "cte",
-        "deletes",
-        "expected",
-        "inside_cte",
-        "listed",
-        "naming",
-        "operation",
-        "recursive",
-        "start",
-    )
-
-    def __init__(self, *, start: bool, inside_cte: bool = False) -> None:
-        self.operation = ""
-        self.start = start  # a statement may start here
-        self.expected = ""  # the role of the name that should come next
-        self.listed = ""  # the role of names behind the commas of this list
-        self.naming = False  # the next name is a throw-away
-        self.cte = ""  # the CTE list: "" none, "name" expected, a name in "head", "done" behind a body
-        self.body = ""  # the name of the CTE whose body this bracket is
-        self.inside_cte = inside_cte
-        self.recursive = False
-        self.deletes = False  # the tables that rows are deleted from stand before FROM
 
 
 def read_structure(tokens: Tokens) -> Structure:
@@ -85,20 +24,13 @@ def read_structure(tokens: Tokens) -> Structure:
     return _Reader(tokens).read()
 
 
-class _Reader:
+class _Reader(Cursor):
     """The state of one pass over the tokens."""
 
     def __init__(self, tokens: Tokens) -> None:
-        self.tokens = tokens
-        self.kinds = tokens.kinds
-        self.spellings = tokens.spellings
-        self.found = Structure()
-        self.frame = _Frame(start=True)
-        self.stack: list[_Frame] = []
-        self.too_deep = 0
+        super().__init__(tokens)
         self.ctes: set[str] = set()
         self.deleted: set[str] = set()
-        self.resume = 0  # tokens before this index are already read
         self.first_word = ""
         self.wrote_in_cte = False
         self.first_statement = True
@@ -182,7 +114,7 @@ class _Reader:
             frame.expected = ""
             if frame.start and frame.operation not in _OPEN_ENDED:
                 frame.start = False
-            action = _ACTIONS.get(word)
+            action = CLAUSES.get(word)
             if action is not None:
                 action(self, index)
 
@@ -193,7 +125,7 @@ class _Reader:
         if not (frame.start or frame.cte == "done"):
             return False
         if self.stack or frame.cte or frame.operation:
-            following = self._spelling(index + 1)
+            following = self.spelling(index + 1)
             return word in _NESTABLE and (following not in {"(", ",", ")", "."} or word == "VALUES")
         return word in OPERATIONS or word == "WITH" or word == "END"
 
@@ -202,7 +134,7 @@ class _Reader:
         if word == "WITH":
             frame.cte = "name"
             frame.start = False
-            frame.expected = frame.listed = ""
+            self.expect("")
             return
         if frame.operation == "EXPLAIN" and word == "ANALYZE":
             return
@@ -210,16 +142,15 @@ class _Reader:
         self._note_verb(index, word)
         frame.operation = word
         frame.start = word == "EXPLAIN"
-        frame.expected = frame.listed = ""
+        self.expect("")
         frame.naming = word in _NAMING
         if word in DEFINITIONS:
             self._define(index)
             return
         if word not in _SILENT:
-            self._mark(OPERATION, index)
+            self.mark(OPERATION, index)
         if word in _TARGETS:
-            frame.expected = _TARGETS[word]
-            frame.listed = frame.expected if word in _LISTS else ""
+            self.expect(_TARGETS[word], _TARGETS[word] if word in _LISTS else "")
         if word == "LOCK":
             self.found.locks = True
         elif word == "DELETE":
@@ -236,18 +167,18 @@ class _Reader:
                 self.wrote_in_cte = True
         elif not found.verb:
             found.verb = _CONTROL.get(word, word)
-            if word == "START" and self._spelling(index + 1) != "transaction":
+            if word == "START" and self.spelling(index + 1) != "transaction":
                 found.verb = word
 
     def _delete(self, index: int) -> None:
         """`DELETE FROM a` names its table later, `DELETE a, b FROM …` in advance, `DELETE a` at once."""
         at = index + 1
         names = set()
-        while self._kind(at) in {NAME, QUOTED} or self._spelling(at) in {",", "."}:
+        while self.kind(at) in {NAME, QUOTED} or self.spelling(at) in {",", "."}:
             if self.spellings[at].upper() not in MODIFIERS:
                 names.add(self.spellings[at])
             at += 1
-        following = self._spelling(at)
+        following = self.spelling(at)
         if following == "FROM":
             self.resume = at
             self.deleted |= names
@@ -257,25 +188,24 @@ class _Reader:
 
     def _define(self, index: int) -> None:
         """`CREATE`, `ALTER`, `DROP`: the kind of object tells what its name is."""
-        frame = self.frame
         for at in range(index + 1, min(index + 8, len(self.kinds))):
             word = self.spellings[at].upper()
             if word in DATABASE_OBJECTS:
-                self.found.marks.append(Mark(OPERATION, (index, at)))
-                frame.expected = WRITE if word in {"TABLE", "VIEW"} else OBJECT
-                frame.listed = frame.expected if frame.operation == "DROP" else ""
+                self.mark(OPERATION, index, at)
+                role = WRITE if word in {"TABLE", "VIEW"} else OBJECT
+                self.expect(role, role if self.frame.operation == "DROP" else "")
                 self.resume = at + 1
                 return
             if word not in OBJECT_MODIFIERS:
                 break
-        self._mark(OPERATION, index)
+        self.mark(OPERATION, index)
 
     # -- names
 
     def _target(self, index: int) -> None:
         frame = self.frame
         spelling = self.spellings[index]
-        following = self._spelling(index + 1)
+        following = self.spelling(index + 1)
         if self._is_modifier(index, spelling, following):
             self.resume = index + 2 if spelling == "OR" else index + 1
             return
@@ -284,20 +214,20 @@ class _Reader:
         frame.start = False
         parts = [index]
         at = index + 1
-        while self._spelling(at) == ".":
+        while self.spelling(at) == ".":
             at += 1
             if at < len(self.kinds) and self.kinds[at] <= KEYWORD:
                 parts.append(at)
                 at += 1
         self.resume = max(self.resume, at)
-        if role == READ and self._spelling(at) == "(" and frame.operation != "COPY":
+        if role == READ and self.spelling(at) == "(" and frame.operation != "COPY":
             return
         name = lower_name(spelling) if self.kinds[index] == KEYWORD else spelling
         if len(parts) == 1 and (
             name in self.ctes or name[0] == "@" or (frame.operation == "SELECT" and name in _FILES)
         ):
             return
-        self.found.marks.append(Mark(role, tuple(parts)))
+        self.mark(role, *parts)
 
     def _is_modifier(self, index: int, spelling: str, following: str) -> bool:
         if self.kinds[index] == QUOTED:
@@ -314,14 +244,11 @@ class _Reader:
     def _throwaway(self, index: int) -> None:
         frame = self.frame
         spelling = self.spellings[index]
-        if spelling == "transaction" and is_value(self._kind(index + 1)):
+        if spelling == "transaction" and is_value(self.kind(index + 1)):
             frame.naming = False
         elif frame.operation != "FETCH" or self.spellings[index - 1] in {"FROM", "IN"}:
             frame.naming = False
             self.found.throwaways.add(index)
-
-    def _mark(self, role: str, *indexes: int) -> None:
-        self.found.marks.append(Mark(role, indexes))
 
     def _no_name(self) -> None:
         """A literal or operator: no statement starts here, and no name follows."""
@@ -337,7 +264,7 @@ class _Reader:
             self.too_deep += 1
             return
         frame = self.frame
-        inner = _Frame(start=True, inside_cte=frame.inside_cte)
+        inner = Frame(start=True, inside_cte=frame.inside_cte)
         if frame.cte == "head":
             if self.spellings[index - 1] in {"AS", "MATERIALIZED"}:
                 inner.inside_cte = True
@@ -377,95 +304,12 @@ class _Reader:
             self.first_statement = False
         self.stack.clear()
         self.too_deep = 0
-        self.frame = _Frame(start=True)
-
-    # -- keywords inside a statement
-
-    def from_(self, index: int) -> None:
-        frame = self.frame
-        before = self._spelling(index - 1)
-        if before == "DISTINCT" and self._spelling(index - 2) in {"IS", "NOT"}:
-            return
-        if frame.operation == "DELETE":
-            frame.expected = frame.listed = READ if frame.deletes or frame.listed else WRITE
-        elif frame.operation in _READERS:
-            frame.expected = frame.listed = READ
-        elif frame.operation == "COPY":
-            self._written_copy()
-        elif frame.operation == "FETCH":
-            frame.naming = True
-
-    def _written_copy(self) -> None:
-        marks = self.found.marks
-        if marks and marks[-1].role == READ:
-            marks[-1] = marks[-1]._replace(role=WRITE)
-
-    def join(self, _index: int) -> None:
-        if self.frame.operation:
-            self.frame.expected = self.frame.listed = READ
-
-    def straight_join(self, _index: int) -> None:
-        """MySQL's; as a word behind `SELECT` it is an option."""
-        if self.frame.listed:
-            self.frame.expected = READ
-
-    def using(self, index: int) -> None:
-        if self.frame.operation in {"DELETE", "MERGE"} and self._spelling(index + 1) != "(":
-            self.frame.expected = self.frame.listed = READ
-
-    def into(self, _index: int) -> None:
-        if self.frame.operation == "SELECT":
-            self.frame.expected = WRITE
-
-    def on(self, _index: int) -> None:
-        """`CREATE INDEX i ON t`: the table follows the first `ON`."""
-        frame = self.frame
-        if (
-            frame.operation in DEFINITIONS
-            and frame.naming is False
-            and self.found.marks[-1].role in {OBJECT, OPERATION}
-        ):
-            frame.expected = WRITE
-
-    def as_(self, _index: int) -> None:
-        if self.frame.operation in {"CREATE", "PREPARE"}:
-            self.frame.start = True
-
-    def to(self, _index: int) -> None:
-        if self.frame.operation == "ROLLBACK":
-            self.frame.naming = True
-
-    def of(self, index: int) -> None:
-        if self._spelling(index - 1) == "current":
-            self.frame.naming = True
-
-    def end_list(self, _index: int) -> None:
-        self.frame.listed = ""
-
-    def update(self, index: int) -> None:
-        before = self._spelling(index - 1)
-        if before == "FOR" or (before == "KEY" and self._spelling(index - 2) == "no"):
-            self.found.locks = True
-
-    def share(self, index: int) -> None:
-        before, earlier = self._spelling(index - 1), self._spelling(index - 2)
-        if before == "FOR" or (before == "KEY" and earlier == "FOR") or (before == "IN" and earlier == "LOCK"):
-            self.found.locks = True
-
-    def recursive(self, _index: int) -> None:
-        self.frame.recursive = True
-
-    def _spelling(self, index: int) -> str:
-        return self.spellings[index] if 0 <= index < len(self.spellings) else ""
-
-    def _kind(self, index: int) -> int:
-        return self.kinds[index] if index < len(self.kinds) else -1
+        self.frame = Frame(start=True)
 
 
 _NESTABLE: Final = ROW_CHANGES | {"SELECT", "VALUES", "WITH", "TABLE"}
 _OPEN_ENDED: Final = frozenset({"EXPLAIN"})
 """Operations behind which a statement may still start, whatever options come first."""
-_READERS: Final = frozenset({"SELECT", "UPDATE", "SHOW"})
 _SILENT: Final = frozenset({"VALUES", "TABLE"})
 """Statements that a summary names by their targets alone."""
 _NAMING: Final = frozenset("SAVEPOINT RELEASE DECLARE CLOSE DEALLOCATE PREPARE EXECUTE".split())
@@ -483,29 +327,3 @@ _LISTS: Final = frozenset({"UPDATE", "TRUNCATE", "LOCK"})
 _FILES: Final = frozenset({"outfile", "dumpfile"})
 _CONTROL: Final = {"START": "BEGIN", "END": "COMMIT", "ABORT": "ROLLBACK"}
 """Other spellings of transaction control."""
-_ACTIONS: Final[Mapping[str, Callable[[_Reader, int], None]]] = {
-    "FROM": _Reader.from_,
-    "JOIN": _Reader.join,
-    "STRAIGHT_JOIN": _Reader.straight_join,
-    "USING": _Reader.using,
-    "INTO": _Reader.into,
-    "ON": _Reader.on,
-    "AS": _Reader.as_,
-    "TO": _Reader.to,
-    "OF": _Reader.of,
-    "UPDATE": _Reader.update,
-    "SHARE": _Reader.share,
-    "RECURSIVE": _Reader.recursive,
-} | dict.fromkeys(
-    [*SET_OPERATORS, *"SET WHERE GROUP ORDER HAVING LIMIT OFFSET RETURNING WINDOW FETCH FOR VALUES".split()],
-    _Reader.end_list,
-)
-
-
-def same_table(one: str, other: str) -> bool:
-    """Whether two names denote one table: equal, or equal in the last part where one of them has no schema."""
-    if one == other:
-        return True
-    if "." in one and "." in other:
-        return False
-    return one.rpartition(".")[2] == other.rpartition(".")[2]

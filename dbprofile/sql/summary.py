@@ -4,7 +4,8 @@ import sys
 from typing import Final
 
 from dbprofile.sql.kinds import BOOLEAN, FOLDED, NUMBER, STRING, UNKNOWN
-from dbprofile.sql.structure import OPERATION, Structure, read_structure
+from dbprofile.sql.marks import OPERATION, Structure
+from dbprofile.sql.structure import read_structure
 from dbprofile.sql.tokens import Tokens
 
 LONGEST_SUMMARY: Final = 255

@@ -34,6 +34,8 @@ HEAD: Final = 64 * 1024
 """Characters scanned of a text longer than that."""
 MOST_STEPS: Final = 100_000
 """Tokens and comments after which scanning stops."""
+DEEPEST: Final = 100
+"""Brackets nested deeper are ordinary tokens to whoever reads the tokens."""
 
 PARAMSTYLES: Final = frozenset({"qmark", "numeric", "named", "format", "pyformat", "numeric_dollar"})
 

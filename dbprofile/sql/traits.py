@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 from dbprofile.sql.fingerprint import respelled
 from dbprofile.sql.folding import fold
 from dbprofile.sql.kinds import KEYWORD, NAME, QUOTED, RELATION, STRING, is_value
-from dbprofile.sql.structure import Structure, read_structure
+from dbprofile.sql.marks import Structure
+from dbprofile.sql.structure import read_structure
 from dbprofile.sql.tokens import Tokens
 from dbprofile.sql.words import ROW_CHANGES, SET_OPERATORS
 

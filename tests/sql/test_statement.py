@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
-from dbprofile.sql import Statement
-from dbprofile.sql.structure import same_table
+from dbprofile.sql import Statement, statement
+from dbprofile.sql.dialects import MYSQL
+from dbprofile.sql.marks import same_table
 
 CANONICAL = [
     (
@@ -187,6 +190,11 @@ def test_an_unknown_database_is_read_as_standard_sql(dialect: str) -> None:
     assert Statement.of('SELECT "a"', dialect).text == "SELECT a"
 
 
+def test_a_server_with_unusual_settings_is_a_dialect_of_its_own() -> None:
+    ansi = replace(MYSQL, double_quote="identifier", backslashes=False)
+    assert Statement.of("SELECT \"a\", 'b\\', 'c'", ansi).text == "SELECT a, ?, ?"
+
+
 def test_an_unknown_paramstyle_is_no_paramstyle() -> None:
     assert Statement.of("SELECT %s, :a", "postgresql", "no such style").text == "SELECT ?, ?"
 
@@ -203,6 +211,27 @@ def test_statements_are_equal_by_fingerprint() -> None:
 def test_the_same_text_is_read_once() -> None:
     assert Statement.of("SELECT a FROM seen_twice") is Statement.of("SELECT a FROM seen_twice")
     assert Statement.of("SELECT a FROM seen_twice") is not Statement.of("SELECT a FROM seen_twice", "mysql")
+
+
+@pytest.mark.parametrize(
+    ("sql", "cached"),
+    [
+        ("SELECT a FROM cached_short", True),
+        ("SELECT a FROM cached_long WHERE b = '" + "x" * 5000 + "'", True),
+        ("SELECT a FROM cached_never WHERE b = '" + "x" * 9000 + "'", False),
+        ("SELECT a FROM cached_wide WHERE b = '" + "\N{SNOWMAN}" * 1900 + "'", True),
+        ("SELECT a FROM cached_too_wide WHERE b = '" + "\N{SNOWMAN}" * 2100 + "'", False),
+    ],
+)
+def test_only_texts_of_bounded_size_are_kept(sql: str, cached: bool) -> None:
+    assert (Statement.of(sql) is Statement.of(sql)) is cached
+
+
+def test_the_caches_hold_a_bounded_number_of_statements() -> None:
+    for number in range(5000):
+        Statement.of(f"SELECT {number}")
+    assert statement._short.cache_info().currsize == 4096
+    assert statement._long.cache_info().maxsize == 512
 
 
 def test_bytes_and_text_are_the_same_statement() -> None:
