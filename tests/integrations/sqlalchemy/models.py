@@ -1,11 +1,13 @@
 """A small library: books with an author, a country behind each author, tags on the books, one profile an author."""
 
-from sqlalchemy import Column, Engine, ForeignKey, Table, text
+from typing import ClassVar
+
+from sqlalchemy import Column, Engine, ForeignKey, String, Table, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 
 class Base(DeclarativeBase):
-    pass
+    type_annotation_map: ClassVar = {str: String(80)}  # MySQL wants a length
 
 
 class Country(Base):
