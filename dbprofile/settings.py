@@ -7,14 +7,16 @@ import difflib
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from dbprofile.capture.scope import DETAIL_LIMIT
 from dbprofile.capture.stack import set_application_paths
 from dbprofile.errors import ConfigurationError
 from dbprofile.rules import DEFAULT_RULES
 from dbprofile.rules.rule import Rule
+
+if TYPE_CHECKING:
+    from pathlib import Path  # which loads urllib where it runs
 
 __all__ = ["CONSOLES", "Settings", "project_root", "project_settings", "switch"]
 
@@ -180,6 +182,8 @@ def _unknown(key: object, known: Collection[str]) -> ConfigurationError:
 
 def project_root(start: Path | None = None) -> Path:
     """The nearest folder upwards with ``pyproject.toml``, else with ``manage.py``, else the working directory."""
+    from pathlib import Path  # noqa: PLC0415 - 4 ms, half of it urllib, that an application which never asks need not pay
+
     here = (start or Path.cwd()).resolve()
     for name in ("pyproject.toml", "manage.py"):
         for folder in (here, *here.parents):

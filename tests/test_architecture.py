@@ -291,12 +291,12 @@ def test_names_that_say_nothing_are_refused() -> None:
 
 
 def test_no_function_is_named_like_a_module() -> None:
-    stems = {module.name.rpartition(".")[2] for module in MODULES} - {"__init__"}
+    stems = {(module.distribution_part, module.name.rpartition(".")[2]) for module in MODULES}
     breaches = [
         f"{module.where(node.lineno)} {node.name}()"
         for module in MODULES
         for node in module.syntax.body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in stems
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (module.distribution_part, node.name) in stems
     ]
     _breaches(breaches, "A function and a module of one name hide each other:")
 
@@ -313,11 +313,14 @@ def test_a_shipped_package_is_typed_and_not_rewritten_by_pytest(package: Path) -
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
 def test_an_adapter_has_its_shelf(adapter: Path) -> None:
     name = adapter.name.removeprefix("dbprofile_")
+    shelf = REPOSITORY / "tests" / "integrations"
     examples = [path for path in (REPOSITORY / "examples").rglob("*") if path.suffix in {".py", ".toml", ".ini"}]
     missing = [
         what
         for what, there in {
-            f"tests/integrations/test_{name}.py": (REPOSITORY / f"tests/integrations/test_{name}.py").is_file(),
+            f"tests/integrations/test_{name}.py (or more of them in tests/integrations/{name}/)": any(
+                tests.is_file() for tests in (shelf / f"test_{name}.py", *(shelf / name).glob("test_*.py"))
+            ),
             f"docs/{name}.md": (REPOSITORY / f"docs/{name}.md").is_file(),
             f"an example that uses {adapter.name}": any(adapter.name in path.read_text("utf-8") for path in examples),
         }.items()

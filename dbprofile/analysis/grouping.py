@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from dbprofile.analysis.log import Log
 from dbprofile.analysis.lookalikes import LOOP_LOOKALIKES
-from dbprofile.analysis.units import role, units
+from dbprofile.analysis.units import by_unit, role
 from dbprofile.analysis.variation import distinct_parents, parameter_set
 from dbprofile.sql.statement import Statement
 
@@ -111,7 +111,7 @@ def analyse(profile: Profile) -> Analysis:
     found: dict[str, list[Group]] = {"lineages": [], "loops": [], "duplicates": []}
     rest: list[Query] = []
     roles = {query: role(query) for query in profile.queries}
-    for queries in units(roles):
+    for queries in by_unit(roles):
         unit = _Unit(queries, roles, log)
         left: Sequence[Query] = queries
         for name, one_pass in _PASSES:

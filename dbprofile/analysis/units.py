@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from dbprofile.capture.query import Query
 
-__all__ = ["role", "units"]
+__all__ = ["by_unit", "role"]
 
 _WRITES: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "TRUNCATE", "COPY"})
 _READS: Final = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "CALL", "EXEC", "EXECUTE", "FETCH"})
@@ -33,7 +33,7 @@ def role(query: Query) -> str:
     return why.role if why is not None else "read"
 
 
-def units(roles: Mapping[Query, str]) -> tuple[Sequence[Query], ...]:
+def by_unit(roles: Mapping[Query, str]) -> tuple[Sequence[Query], ...]:
     """The queries that are judged, by their unit of work, each in order. What belongs to two units is never one loop.
 
     Args:

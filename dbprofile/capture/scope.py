@@ -38,6 +38,7 @@ __all__ = [
     "enclosing_scope",
     "listeners",
     "muted",
+    "next_number",
     "receiver",
     "remove_listener",
 ]
