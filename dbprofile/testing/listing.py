@@ -287,7 +287,8 @@ def _shape(statement: Statement, width: int) -> str:
 
 
 def _summary(statement: Statement) -> str:
-    return elide_end(escaped(statement.summary or statement.shape), _SUMMARY, _ELLIPSIS)
+    tables = statement.written or statement.tables
+    return elide_end(escaped(f"{statement.verb} {tables[0]}" if tables else statement.shape), _SUMMARY, _ELLIPSIS)
 
 
 def _number_text(value: object) -> str:
