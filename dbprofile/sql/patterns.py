@@ -24,6 +24,8 @@ _NAME: Final = rf"{_LETTER}{_PART}*+"
 
 _PLAIN: Final = r"'[^']*+(?:''[^']*+)*+(?:'|(\Z))"
 _ESCAPED: Final = r"'[^'\\]*+(?:(?:''|\\.?)[^'\\]*+)*+(?:'|(\Z))"
+# PostgreSQL goes on with a string behind a line break, and escapes in the later parts as in the first.
+_CONTINUED: Final = _ESCAPED.replace("''", rf"''|'[ \t\f]*+[\n\r]{SPACE}*+'")
 _ESCAPED_DOUBLE: Final = _ESCAPED.replace("'", '"')
 _DOUBLE: Final = r'"[^"]*+(?:""[^"]*+)*+(?:"|(\Z))'
 _BACKTICKED: Final = r"`[^`]*+(?:``[^`]*+)*+(?:`|(\Z))"
@@ -123,7 +125,7 @@ def _strings(dialect: Dialect) -> list[tuple[int, str]]:
     }
     alternatives = [double[dialect.double_quote], (kinds.STRING, f"{dialect.string_prefixes}?{string}")]
     if dialect.escape_strings:
-        alternatives.append((kinds.STRING, f"[eE]{_ESCAPED}"))
+        alternatives.append((kinds.STRING, f"[eE]{_CONTINUED}"))
     if dialect.unicode_strings:
         alternatives.append((kinds.STRING, f"[uU]&{_PLAIN}"))
         alternatives.append((kinds.QUOTED, f"[uU]&{_DOUBLE}"))

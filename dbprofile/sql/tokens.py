@@ -9,7 +9,6 @@ from dbprofile.sql.kinds import (
     BOOLEAN,
     CODE_END,
     COMMENT,
-    DOLLAR_QUOTE,
     EITHER,
     FOLDED,
     HINT,
@@ -120,11 +119,17 @@ def _scan(tokens: Tokens, fast: bool) -> None:
     all_kinds, spellings, starts, ends = tokens.kinds, tokens.spellings, tokens.starts, tokens.ends
     brackets = _ValueBrackets(spellings) if tokens.dialect.double_quote == "either" else None
     open_code = 0
+    whole = length  # of the text, while `length` is the end of the hint that is being read
     position = _skip(text, 0)
     for _ in range(MOST_STEPS):
         if position >= length:
-            break
-        found = match(text, position)
+            if length == whole:
+                break
+            tokens.add(HINT, "*/", length, length + 2)
+            position = _skip(text, length + 2)
+            length = whole
+            continue
+        found = match(text, position, length)
         if found is None:  # pragma: no cover - the last alternative takes any character
             break
         start = position
@@ -158,14 +163,22 @@ def _scan(tokens: Tokens, fast: bool) -> None:
             spelling = _OPERATORS.get(spelling, spelling)
             if formatted and "%%" in spelling:
                 spelling = spelling.replace("%%", "%")
-        elif kind == COMMENT or kind == NESTED_COMMENT:
-            if kind == NESTED_COMMENT:
-                end = _end_of_nested(tokens, start)
+        elif kind == COMMENT or kind == NESTED_COMMENT or (kind == HINT and length < whole):
+            if kind != COMMENT:
+                end = _end_of_comment(tokens, start, length)
                 position = _skip(text, end)
             elif end == length and found.start(group - 1) == length:
                 tokens.truncated = True
             tokens.comments.append((start, end))
             continue
+        elif kind == HINT and text[start:end] == "/*+":
+            close = _end_of_comment(tokens, start, length)
+            if not _is_hint(text, start, close):
+                tokens.comments.append((start, close))
+                position = _skip(text, close)
+                continue
+            length = close - 2
+            spelling = "/*+"
         elif kind == HINT:
             open_code += 1
             spelling = text[start:end].rstrip("0123456789")
@@ -177,15 +190,15 @@ def _scan(tokens: Tokens, fast: bool) -> None:
                 kind, spelling, end = OPERATOR, "*", start + 1
                 position = end
         else:
-            kind, spelling, end = STRING, "?", _end_of_quote(tokens, start, end, kind)
+            kind, spelling, end = STRING, "?", _end_of_quote(tokens, start, end, length)
             position = _skip(text, end)
         all_kinds.append(kind)
         spellings.append(spelling)
         starts.append(start)
         ends.append(end)
         if fast and kind == KEYWORD and (spelling == "IN" or spelling == "VALUES"):
-            position = _fold(tokens, spelling, position)
-    if position < length or open_code:
+            position = _fold(tokens, spelling, position, length)
+    if position < whole or open_code:
         tokens.truncated = True
 
 
@@ -194,18 +207,19 @@ def _skip(text: str, position: int) -> int:
     return found.end() if found else position
 
 
-def _fold(tokens: Tokens, word: str, position: int) -> int:
+def _fold(tokens: Tokens, word: str, position: int, length: int) -> int:
     """Take a list of simple values in one step if there is nothing else up to where it must end."""
+    patterns = tokens.lexicon
     if word == "VALUES":
-        found = tokens.lexicon.rows.match(tokens.text, position)
+        found = patterns.rows.match(tokens.text, position, length)
         if found:
             tokens.add(FOLDED, "(?+)", position, found.end(1))
             return found.end()
         return position
-    found = tokens.lexicon.values.match(tokens.text, position)
+    found = patterns.values.match(tokens.text, position, length)
     spelling = "?+"
     if not found:
-        found = tokens.lexicon.value_rows.match(tokens.text, position)
+        found = patterns.value_rows.match(tokens.text, position, length)
         spelling = "(?+)"
     if not found:
         return position
@@ -216,24 +230,33 @@ def _fold(tokens: Tokens, word: str, position: int) -> int:
     return found.end()
 
 
-def _end_of_nested(tokens: Tokens, start: int) -> int:
+def _end_of_comment(tokens: Tokens, start: int, length: int) -> int:
+    """The end of a comment, nested where the dialect nests them; the end of the text where it is not closed."""
     depth = 0
-    for mark in COMMENT_MARKS.finditer(tokens.text, start):
-        depth += 1 if mark[0] == "/*" else -1
-        if not depth:
+    for mark in COMMENT_MARKS.finditer(tokens.text, start, length):
+        if mark[0] == "/*":
+            depth += 1
+        elif depth == 1 or not tokens.dialect.nested_comments:
             return mark.end()
+        else:
+            depth -= 1
     tokens.truncated = True
-    return len(tokens.text)
+    return length
 
 
-def _end_of_quote(tokens: Tokens, start: int, end: int, kind: int) -> int:
+def _is_hint(text: str, start: int, end: int) -> bool:
+    """Whether a comment that looks like a hint can be read as code: closed, and every quote in it too."""
+    return text.endswith("*/", start + 3, end) and not any(text.count(quote, start, end) % 2 for quote in "'\"`")
+
+
+def _end_of_quote(tokens: Tokens, start: int, end: int, length: int) -> int:
     """The end of a quote that names its own terminator, `$tag$` or `q'[`."""
     opening = tokens.text[start:end]
-    terminator = opening if kind == DOLLAR_QUOTE else _CLOSING.get(opening[-1], opening[-1]) + "'"
-    closing = tokens.text.find(terminator, end)
+    terminator = opening if opening[0] == "$" else _CLOSING.get(opening[-1], opening[-1]) + "'"
+    closing = tokens.text.find(terminator, end, length)
     if closing < 0:
         tokens.truncated = True
-        return len(tokens.text)
+        return length
     return closing + len(terminator)
 
 
