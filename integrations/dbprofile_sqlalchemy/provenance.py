@@ -49,6 +49,7 @@ class _Marks:
 _NO_MARKS: Final = _Marks([])
 
 
+@hooks.guarded("sqlalchemy.explain", None)
 def explain(watch: hooks.Stopwatch, walk: hooks.Walk, shape: Shape, context: Any) -> hooks.Provenance:
     """Why the statement at hand runs.
 
@@ -63,10 +64,10 @@ def explain(watch: hooks.Stopwatch, walk: hooks.Walk, shape: Shape, context: Any
         return _write(watch, walk, marks)
     if shape.orm:
         options = context.execution_options.get(_LOAD_OPTIONS, _NO_OPTIONS)
-        state = options._refresh_state
+        state = getattr(options, "_refresh_state", None)
         if state is not None:
             return _refresh(watch, walk, shape, marks, state)
-        state = options._lazy_loaded_from
+        state = getattr(options, "_lazy_loaded_from", None)
         if state is not None and shape.relation is not None:
             return _lazy(watch, walk, shape, marks, state)
         if shape.relation is not None or marks.loader == "subclass":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import weakref
+from functools import cache
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -118,12 +119,22 @@ def _do_execute_no_params(cursor: Any, statement: Any, context: Any) -> Literal[
 def _taken_over(others: Any, ours: object, *call: Any) -> bool:
     """Whether another library's listener after ours made the driver call instead of the dialect."""
     after = False
-    for listener in others:
+    for place, listener in enumerate(others):
+        if place == 0 and listener is not ours:
+            _warn_of_others()
         if listener is ours:
             after = True
         elif after and listener(*call):
             return True
     return False
+
+
+@cache
+def _warn_of_others() -> None:
+    _log.warning(
+        "dbprofile: another listener replaces SQLAlchemy's driver calls before ours is asked; what it sends is not seen."
+        " Call dbprofile_sqlalchemy.install() before that library is set up"
+    )
 
 
 # --- installing -----------------------------------------------------------------------------------------------------

@@ -55,7 +55,10 @@ def begin(
     watch = _start(scope, sql, parameters, facts.database, frame=sys._getframe(3), batch=batch)
     assert watch is not None
     query = watch.query
-    transaction = connection._transaction
+    try:
+        transaction = connection._transaction
+    except AttributeError:
+        transaction = connection.get_transaction()
     if transaction is None:
         # Only a dialect that gets to know a server for the first time sends statements outside any transaction.
         query.provenance = hooks.Provenance("infra", infrastructure="connect")
@@ -78,9 +81,12 @@ def begin(
                 shape = shape_of(compiled)
             query.locks = shape.locks
             query.provenance = why = explain(watch, watch.walk, shape, context)
-            query.call_site = why.path[0] if why.path else None
-            if link.session is not None:
-                place(watch, link, why.path)
+            if why is None:
+                query.call_site = watch.walk.call_site
+            else:
+                query.call_site = why.path[0] if why.path else None
+                if link.session is not None:
+                    place(watch, link, why.path)
     query.started = perf_counter_ns()
     return watch
 

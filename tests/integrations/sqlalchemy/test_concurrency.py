@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import AsyncAdaptedQueuePool, create_engine, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
@@ -83,7 +83,13 @@ async def test_tasks(
         preparing = create_engine(database.sqlalchemy_url())
         fill(preparing, 10)
         preparing.dispose()
-        engine = create_async_engine(database.sqlalchemy_url(driver), pool_size=10, max_overflow=0, pool_timeout=60)
+        engine = create_async_engine(
+            database.sqlalchemy_url(driver),
+            poolclass=AsyncAdaptedQueuePool,
+            pool_size=10,
+            max_overflow=0,
+            pool_timeout=60,
+        )
         async with engine.connect():
             pass  # what a first connection sends for itself is no request's
         await asyncio.gather(*(_serve(engine, profiler, number) for number in range(REQUESTS)))

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 import dbprofile
 import dbprofile_sqlalchemy
+from dbprofile_sqlalchemy import queries
 from tests import services
 from tests.integrations.sqlalchemy.models import Author
 
@@ -147,6 +148,24 @@ def test_another_library_that_replaces_the_driver_call_still_does(engine: Engine
         assert len(replaced) == 1
     finally:
         event.remove(Dialect, "do_execute", replace)
+
+
+def test_a_listener_that_comes_first_is_warned_of_once(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    queries._warn_of_others.cache_clear()
+    heard: list[object] = []
+
+    def first(*arguments: Any) -> None:
+        heard.append(arguments)
+
+    event.listen(Dialect, "do_execute", first)
+    try:
+        dbprofile_sqlalchemy.install()
+        with caplog.at_level(logging.WARNING, "dbprofile"):
+            assert (_seen(engine), _seen(engine)) == (1, 1)
+    finally:
+        event.remove(Dialect, "do_execute", first)
+    assert len(heard) == 2
+    assert len(caplog.records) == 1
 
 
 @pytest.mark.parametrize("cursor_events", [False, True])

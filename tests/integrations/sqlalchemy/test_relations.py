@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from dbprofile import guard
+from dbprofile_sqlalchemy import lineages, provenance
 from tests.integrations.sqlalchemy.pages import Page, finding_of
 
 pytestmark = pytest.mark.usefixtures("installed")
@@ -310,3 +312,37 @@ def page(session):
     finding = finding_of(page.visit(5).findings, "DBP101", "Book.author")
     assert finding.origin is not None
     assert finding.origin.line == page.line("origin")
+
+
+def test_a_version_that_no_longer_numbers_its_runs_costs_the_origin_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lineages, "_take_number", None)
+    page = Page(tmp_path, CASES["many to one"].source)
+    finding = finding_of(page.visit(5).findings, "DBP101", "Book.author")
+    assert finding.count == 5
+    assert finding.origin is None
+    assert finding.trigger is not None
+    assert finding.trigger.line == page.line("trigger")
+    assert finding.fix is not None
+    assert not finding.fix.certain
+
+
+def test_a_version_that_tells_nothing_of_its_loads_costs_the_relation_and_no_query(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provenance, "_LOAD_OPTIONS", "a key that nobody uses")
+    monkeypatch.setattr(provenance, "_NO_OPTIONS", object())
+    recording = Page(tmp_path, CASES["many to one"].source).visit(5)
+    assert recording.query_count == 6
+    assert all(query.provenance is not None for query in recording.queries)
+
+
+def test_a_fault_in_the_explanation_of_a_query_costs_no_query(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Page(tmp_path, CASES["many to one"].source)
+    guard.reraising(False)
+    monkeypatch.delattr(provenance, "lineage_of")
+    recording = page.visit(5)
+    assert recording.query_count == 6
+    places = {query.call_site.line for query in recording.queries if query.call_site is not None}
+    assert places == {page.line("origin"), page.line("trigger")}
