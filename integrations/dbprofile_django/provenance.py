@@ -91,8 +91,7 @@ def explain(watch: Stopwatch, sql: object) -> None:
         why, rows = Provenance("infra", infrastructure=seen.infrastructure, operation=seen.operation, path=path), None
     else:
         why = _loaded(watch, seen) or _read(watch, seen, text)
-        # A refresh belongs to its object: what it delivers descends from what the object descends from.
-        rows = why.parent_lineage if why.variant == "refresh" else why.lineage
+        rows = why.lineage
     query = watch.query
     query.provenance = why
     if why.path:

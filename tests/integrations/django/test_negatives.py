@@ -85,6 +85,15 @@ def _one_relation_of_the_first_row_of_a_list() -> None:
     assert orders[0].customer.name
 
 
+def _two_rows_read_by_one_function_from_two_lines() -> None:
+    def read(order: Order) -> None:
+        assert order.customer.name
+
+    first, second = Order.objects.all()[:2]
+    read(first)
+    read(second)
+
+
 def _two_joined_children_of_one_row() -> None:
     order = Order.objects.select_related("customer", "payer").get(note="Note 1")
     assert order.customer.region.name
@@ -140,6 +149,7 @@ BLOCKS = [
     _one_function_called_from_two_places,
     _several_relations_of_one_row,
     _one_relation_of_the_first_row_of_a_list,
+    _two_rows_read_by_one_function_from_two_lines,
     _two_joined_children_of_one_row,
     _known_objects,
     _null_keys,

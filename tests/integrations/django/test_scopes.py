@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import MiddlewareNotUsed
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 
 from dbprofile import ConfigurationError, Profiler, Report, Scope, current_scope, set_default_profiler
@@ -112,6 +112,20 @@ def test_a_streamed_body_that_is_closed_early_ends_its_scope(reports: list[Repor
     response.close()
     assert the_report(reports).profile.query_count == 2
     assert current_scope() is None
+
+
+def test_what_a_body_does_at_its_end_belongs_to_its_scope(reports: list[Report]) -> None:
+    def body() -> Iterator[bytes]:
+        try:
+            yield b"first"
+            yield b"second"
+        finally:
+            Order.objects.count()
+
+    response: Any = ProfileMiddleware(lambda _: StreamingHttpResponse(body()))(RequestFactory().get("/"))
+    assert next(iter(response.streaming_content)) == b"first"
+    response.close()
+    assert the_report(reports).profile.query_count == 1
 
 
 async def test_an_asynchronous_body_runs_in_its_scope(reports: list[Report]) -> None:
