@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dbprofile.hooks import CallSite, Fix, Problem
+from dbprofile_sqlalchemy.relations import classes_beside, heirs_of
 from dbprofile_sqlalchemy.selects import Selection, selection_at
 
 if TYPE_CHECKING:
@@ -23,12 +24,16 @@ def propose(problem: Problem) -> Fix | None:
         return _by_key(problem) if problem.operation in _LOOKUPS else None
     if problem.kind != "n_plus_one" or problem.relation is None:
         return None
-    if problem.variant in _ADVICE:
-        return Fix(_ADVICE[problem.variant].format(subject=problem.relation), leaves=1, certain=False)
+    asked = problem.variant == problem.operation == "refresh"
+    advice = _ADVICE.get("refresh()" if asked else problem.variant)
+    if advice is not None:
+        return Fix(advice.format(subject=problem.relation), leaves=1, certain=False)
     return _options(problem)
 
 
+#: By what is special about the loads.
 _ADVICE: Final = {
+    "refresh()": "select the {subject} rows once, with .execution_options(populate_existing=True), instead of each refresh()",
     "refresh": "sessionmaker(expire_on_commit=False), or select the {subject} rows once again after the commit",
     "polymorphic": "load {subject} with the rows: selectin_polymorphic(base, [subclass]) or with_polymorphic()",
     "recursive": "read the whole tree of {subject} with one recursive common table expression",
@@ -63,7 +68,7 @@ def _options(problem: Problem) -> Fix | None:
     if found is None:
         return Fix(f".options({option})", origin, f".options({option})", "add_options", leaves, False)
     place = CallSite(origin.file, found.line, origin.function)
-    sure = found.entity.rpartition(".")[2] == owner and problem.variant in {"", "deferred"}
+    sure = _is_heir(found, chain[0]) and problem.variant in {"", "deferred"}
     old = _grown(found, option)
     if old:
         return Fix(f"{option} instead of {old}", place, option, "replace", leaves, sure)
@@ -72,12 +77,26 @@ def _options(problem: Problem) -> Fix | None:
     return Fix(f"{found.head}.options({option})", place, f".options({option})", "add_options", leaves, sure)
 
 
+def _is_heir(found: Selection, link: Lineage) -> bool:
+    """Whether the class that is selected has the relation: declares it, or inherits it."""
+    selected = found.entity.rpartition(".")[2]
+    return selected == link.name.partition(".")[0] or selected in heirs_of(link.name)
+
+
+def _is_alias(found: Selection, link: Lineage) -> bool:
+    classes = classes_beside(link.name)
+    return bool(classes) and found.entity.rpartition(".")[2] not in classes
+
+
 def _option(chain: tuple[Lineage, ...], found: Selection | None) -> str:
     """``joinedload(Book.author).joinedload(Author.country)``."""
     prefix = found.entity.rpartition(".")[0] if found is not None else ""
-    calls = []
+    calls: list[str] = []
     for link in chain:
         name = f"{prefix}.{link.name}" if prefix else link.name
+        if found is not None and not calls and (_is_heir(found, link) or _is_alias(found, link)):
+            # By the name under which the query knows its rows: a subclass, an alias.
+            name = f"{found.entity}.{link.name.rpartition('.')[2]}"
         if link.relation_kind == "column":
             calls.append(f"undefer({name})")
         else:

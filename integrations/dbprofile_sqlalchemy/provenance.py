@@ -136,7 +136,7 @@ def _refresh(watch: hooks.Stopwatch, walk: hooks.Walk, shape: Shape, marks: _Mar
         return hooks.Provenance("read", operation="merge", lineage=lineage, path=path)
     whole = state.expired or not shape.only or any(key in state.mapper.relationships for key in shape.only)
     if whole:
-        return _of_parent(watch, walk, state, state.class_.__name__, "", "refresh")
+        return _of_parent(watch, walk, state, state.class_.__name__, "", "refresh", marks.operation)
     if marks.loader == "deferred" and marks.loader_frame is not None:
         key = marks.loader_frame.f_locals["self"].key
         return _of_parent(watch, walk, state, column(state, key), "column", "deferred")
@@ -144,7 +144,7 @@ def _refresh(watch: hooks.Stopwatch, walk: hooks.Walk, shape: Shape, marks: _Mar
 
 
 def _of_parent(
-    watch: hooks.Stopwatch, walk: hooks.Walk, state: Any, name: str, kind: str, variant: str
+    watch: hooks.Stopwatch, walk: hooks.Walk, state: Any, name: str, kind: str, variant: str, operation: str = ""
 ) -> hooks.Provenance:
     """A load that one object asked for, of a relation or of its own columns."""
     lane = watch.lane
@@ -166,6 +166,7 @@ def _of_parent(
     return hooks.Provenance(
         "lazy",
         variant=variant,
+        operation=operation,
         relation=name,
         relation_kind=kind,
         parent=_identity(state),

@@ -10,7 +10,7 @@ from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Relation", "Shape", "column", "relations_in", "shape_of"]
+__all__ = ["Relation", "Shape", "classes_beside", "column", "heirs_of", "relations_in", "shape_of"]
 
 
 class Relation:
@@ -23,7 +23,7 @@ class Relation:
         self.kind = kind
 
 
-_relations: dict[int, tuple[object, Relation]] = {}
+_relations: dict[int, tuple[RelationshipProperty[Any], Relation]] = {}
 #: Relations kept by the identity of their property; beyond it each is read anew.
 _RELATION_LIMIT: Final = 10_000
 
@@ -35,6 +35,26 @@ def _relation(prop: RelationshipProperty[Any]) -> Relation:
         if len(_relations) < _RELATION_LIMIT:
             _relations[id(prop)] = found
     return found[1]
+
+
+def heirs_of(name: str) -> frozenset[str]:
+    """The classes that have a relation: the one that declares it, and those that inherit it."""
+    return frozenset(
+        mapper.class_.__name__
+        for prop, relation in list(_relations.values())
+        if relation.name == name
+        for mapper in prop.parent.self_and_descendants
+    )
+
+
+def classes_beside(name: str) -> frozenset[str]:
+    """All mapped classes of the application that a relation belongs to; any other name for rows is an alias."""
+    return frozenset(
+        mapper.class_.__name__
+        for prop, relation in list(_relations.values())
+        if relation.name == name
+        for mapper in prop.parent.registry.mappers
+    )
 
 
 def _kind(prop: RelationshipProperty[Any]) -> str:

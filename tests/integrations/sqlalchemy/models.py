@@ -60,6 +60,26 @@ class Book(Base):
     tags: Mapped[list["Tag"]] = relationship(secondary=book_tags, order_by="Tag.id")
 
 
+class Person(Base):
+    __tablename__ = "person"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    country_id: Mapped[int] = mapped_column(ForeignKey("country.id"))
+    country: Mapped[Country] = relationship()
+
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "person"}  # noqa: RUF012 - SQLAlchemy declares it so
+
+
+class Reader(Person):
+    __tablename__ = "reader"
+
+    id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    card: Mapped[int]
+
+    __mapper_args__ = {"polymorphic_identity": "reader"}  # noqa: RUF012 - SQLAlchemy declares it so
+
+
 class Tag(Base):
     __tablename__ = "tag"
 
@@ -76,7 +96,7 @@ class Node(Base):
 
 
 def fill(engine: Engine, size: int) -> None:
-    """As many authors as ``size``, each of another country, with two books, one profile, two tags on each book."""
+    """As many authors as ``size``, each of another country, with two books, one profile, two tags on each book; as many readers."""
     Base.metadata.drop_all(engine)
     Base.metadata.create_all(engine)
     with Session(engine) as session:
@@ -85,6 +105,7 @@ def fill(engine: Engine, size: int) -> None:
         session.flush()
         for number in range(1, size + 1):
             session.add(Author(id=number, name=f"author {number}", country_id=number))
+            session.add(Reader(id=number, card=number, country_id=number))
         session.flush()
         for number in range(1, size + 1):
             session.add(Profile(id=number, text=f"profile {number}", author_id=number))

@@ -21,7 +21,7 @@ from sqlalchemy.orm import (
     contains_eager, immediateload, joinedload, lazyload, selectinload, subqueryload, undefer,
 )
 from tests.integrations.sqlalchemy import models
-from tests.integrations.sqlalchemy.models import Author, Book, Country, Node, Profile, Tag
+from tests.integrations.sqlalchemy.models import Author, Book, Country, Node, Profile, Reader, Tag
 """
 _numbers = itertools.count()
 

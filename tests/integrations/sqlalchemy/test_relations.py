@@ -128,6 +128,16 @@ def page(session):
         [tag.name for tag in book.tags]  # trigger
 """,
     ),
+    "a subclass": Case(
+        "Person.country",
+        "many_to_one",
+        "joinedload(Reader.country)",
+        """
+def page(session):
+    for reader in session.scalars(select(Reader)):  # origin
+        reader.country.name  # trigger
+""",
+    ),
     "an immediate load": Case(
         "Book.author",
         "many_to_one",
@@ -220,6 +230,53 @@ def page(session):
     books = finding_of(findings, "DBP101", "Author.books")
     assert books.origin is not None
     assert books.origin.line == page.line("origin")
+
+
+def test_a_fix_for_an_alias_is_one_to_try(tmp_path: Path) -> None:
+    page = Page(
+        tmp_path,
+        """
+from sqlalchemy.orm import aliased
+
+def page(session):
+    Writer = aliased(Author)
+    for author in session.scalars(select(Writer)):  # origin
+        author.country.name
+""",
+    )
+    fix = finding_of(page.visit(5).findings, "DBP101", "Author.country").fix
+    assert fix is not None
+    assert fix.text == "select(Writer).options(joinedload(Writer.country))"
+    assert not fix.certain
+    assert len(page.cured(fix).visit(5).queries) == 1
+
+
+def test_a_loop_of_refresh_is_told_from_rows_that_a_commit_expired(tmp_path: Path) -> None:
+    page = Page(
+        tmp_path,
+        """
+def page(session):
+    for author in session.scalars(select(Author)).all():
+        session.refresh(author)
+""",
+    )
+    finding = finding_of(page.visit(5).findings, "DBP101", "Author")
+    assert (finding.variant, finding.operation) == ("refresh", "refresh")
+    assert finding.fix is not None
+    assert "populate_existing" in finding.fix.text
+
+
+def test_columns_of_a_subclass_are_named(tmp_path: Path) -> None:
+    page = Page(
+        tmp_path,
+        """
+def page(session):
+    for person in session.scalars(select(models.Person)):  # origin
+        person.card  # trigger
+""",
+    )
+    finding = finding_of(page.visit(5).findings, "DBP101", "Reader.card")
+    assert (finding.variant, finding.count) == ("polymorphic", 5)
 
 
 def test_a_loop_of_get_is_a_query_loop(tmp_path: Path) -> None:
