@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from dbprofile.hooks import CallSite, Fix, Problem
+from dbprofile.hooks import CallSite, Fix, Problem, guarded
 from dbprofile_sqlalchemy.relations import classes_beside, heirs_of
 from dbprofile_sqlalchemy.selects import Selection, selection_at
 
@@ -18,6 +18,7 @@ _LOADERS: Final = ("joinedload", "selectinload", "subqueryload", "immediateload"
 _LOOKUPS: Final = frozenset({"get", "merge", "refresh"})
 
 
+@guarded("sqlalchemy.fixes", None)
 def propose(problem: Problem) -> Fix | None:
     """The fix for a finding about SQLAlchemy's statements; ``None`` where no option of a query would help."""
     if problem.kind == "query_loop":

@@ -37,8 +37,10 @@ def _own_functions(module: ModuleType) -> Iterator[tuple[ModuleType, str]]:
 
 
 #: The first three only read or set an attribute, outside any guard, to tell the calls of one batch; the others are not met
-#: by a statement on SQLite.
-QUIET = {"batch_of", "continue_batch", "keep_batch", "forget_engine", "listen", "unlisten"}
+#: by a statement on SQLite, or only when a report is made.
+QUIET = {
+    "batch_of", "classes_beside", "continue_batch", "forget_engine", "heirs_of", "keep_batch", "listen", "unlisten",
+}  # fmt: skip
 #: What the doors call, and what that calls: all of it may fail. The listeners themselves hold nothing but calls of these.
 PLACES = [place for module in MODULES for place in _own_functions(module) if place[1] not in QUIET]
 
