@@ -124,10 +124,10 @@ class _Folding:
         self.frame = frame
 
     def _close(self, bracket: str) -> None:
-        if self.too_deep:
-            self.too_deep.pop()
-            self.frame.items.append(bracket)
-            return
+        while self.too_deep:
+            if self.too_deep.pop() != "CASE":
+                self.frame.items.append(bracket)
+                return
         opener = "(" if bracket == ")" else "["
         open_frames = [self.frame, *reversed(self.stack)]
         nearest = next((frame.opener for frame in open_frames if frame.opener != "CASE"), "")
@@ -189,7 +189,18 @@ class _Folding:
     def _keyword(self, word: str) -> None:
         frame = self.frame
         items = frame.items
+        if self.too_deep and word in {"CASE", "END"}:
+            if word == "CASE":
+                self.too_deep.append(word)
+            elif self.too_deep[-1] == "CASE":
+                self.too_deep.pop()
+            items.append(word)
+            return
         if word == "CASE":
+            if len(self.stack) >= DEEPEST:
+                self.too_deep.append(word)
+                items.append(word)
+                return
             self.stack.append(frame)
             self.frame = _Frame("CASE")
             self.frame.items.append(word)

@@ -3,10 +3,9 @@
 from typing import Final
 
 from dbprofile.sql.dialects import Dialect
-from dbprofile.sql.fingerprint import canonical
 from dbprofile.sql.folding import GLUED, joined
 from dbprofile.sql.kinds import HINT, KEYWORD, PARAMETER, QUOTED
-from dbprofile.sql.marks import OPERATION, Structure
+from dbprofile.sql.marks import OPERATION
 from dbprofile.sql.structure import read_structure
 from dbprofile.sql.tokens import DEEPEST, Tokens, scan
 from dbprofile.sql.words import DEFINITIONS, ROW_CHANGES, SET_OPERATORS
@@ -27,12 +26,14 @@ _COLUMNS: Final = "columns"
 _DROPPED: Final = "dropped"
 
 
-def outline(tokens: Tokens, structure: Structure | None = None) -> str:
-    """Verb, tables and conditions; without lists of columns, join conditions, aliases, qualifiers and quotes."""
-    structure = structure or read_structure(tokens)
-    text = canonical(tokens, structure)
-    again = scan(text, _CANONICAL, "qmark")
-    if structure.verb in DEFINITIONS:
+LONGEST: Final = 16 * 1024
+"""Characters of a canonical text that its shape is made from."""
+
+
+def outline(text: str, verb: str) -> str:
+    """Verb, tables and conditions of a canonical text; without lists of columns, join conditions, aliases, qualifiers."""
+    again = scan(text[:LONGEST], _CANONICAL, "qmark")
+    if verb in DEFINITIONS:
         return _definition(again)
     return _Outline(again).read()
 

@@ -113,7 +113,7 @@ class Statement:
     def shape(self) -> str:
         """What people read: verb, tables and conditions, without lists of columns."""
         if self._shape is None:
-            self._shape = outline(self._tokens())
+            self._shape = outline(self.text, self.verb)
         return self._shape
 
     @property
@@ -134,7 +134,7 @@ class Statement:
     def _make_all(self, tokens: Tokens, structure: Structure) -> None:
         self._sanitized = sanitize(tokens, KEPT)
         self._summary = summarize(tokens, structure)
-        self._shape = outline(tokens, structure)
+        self._shape = outline(self.text, self.verb)
         self._traits = read_traits(tokens, structure)
 
     def _tokens(self) -> Tokens:

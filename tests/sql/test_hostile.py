@@ -48,6 +48,20 @@ def test_long_runs_are_read_in_one_go(text: str) -> None:
         assert not all(_grows_too_fast(text, 2000, dialect) for _ in range(4))
 
 
+@pytest.mark.parametrize(
+    "text", ["(", "[", "case when ", "case when (", "with a as (", "in (1, ", "( a or ", "select (", "/*+"]
+)
+def test_what_is_never_closed_is_no_burden_at_the_end(text: str) -> None:
+    assert not all(_grows_too_fast(text, 5000, "postgresql") for _ in range(3))
+
+
+@pytest.mark.parametrize("depth", [50, 99, 100, 101, 150])
+def test_arms_fold_at_any_depth_that_is_followed(depth: int) -> None:
+    opening, closing = "(CASE WHEN a THEN " * (depth // 2), " END)" * (depth // 2)
+    text = f"SELECT {opening}b{closing}, CASE WHEN a = 1 THEN 2 WHEN a = 2 THEN 3 END FROM t"
+    assert Statement(text).text.endswith(", CASE WHEN a = ? THEN ? END FROM t")
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_deep_brackets_are_read_without_recursion(dialect: str) -> None:
     for depth in (99, 100, 101, 5000):
