@@ -8,11 +8,11 @@ from itertools import count
 from types import FrameType
 from typing import Any, Final
 
-from dbprofile.hooks import Batch, Lane, Lineage, Mark, Path, Provenance, Stopwatch, guarded, root_lineage
+from dbprofile.hooks import Lane, Lineage, Mark, Path, Provenance, Stopwatch, guarded, root_lineage
 from dbprofile_django.relations import Relation, backward, forward, known_relation, relation_named
-from dbprofile_django.rows import LABEL, label_of, token_of
+from dbprofile_django.rows import announce, label_of, token_of
 
-__all__ = ["explain"]
+__all__ = ["WRITES", "explain"]
 
 #: Texts that write; a statement without a known function above it is told by them.
 WRITES: Final = ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE")
@@ -28,7 +28,6 @@ _WALKED: Final = 2
 _LOADS: Final = frozenset({"forward", "backward", "column", "refresh", "prefetch", "peers"})
 
 _calls = count(1)
-_executions = count(1)
 
 
 @dataclass(slots=True)
@@ -98,10 +97,7 @@ def explain(watch: Stopwatch, sql: object) -> None:
         query.call_site = why.path[0]
         why.template = why.path[0].template
     if seen.rows is not None and rows is not None:
-        iterable = seen.rows.f_locals["self"]
-        if getattr(iterable, LABEL, None) is None:
-            digest = query.parameters.hash if query.parameters is not None else None
-            setattr(iterable, LABEL, Batch(rows, next(_executions), digest))
+        announce(seen.rows.f_locals["self"], rows, query)
 
 
 def _whole_path(watch: Stopwatch) -> Path:

@@ -6,17 +6,17 @@ A label is one attribute of the object's ``_state``; objects that came joined in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import chain
+from itertools import chain, count
 from typing import Any, Final
 
 from django.db.models import Model
 from django.db.models.base import ModelState
 from django.db.models.query import ModelIterable, RawModelIterable
 
-from dbprofile.hooks import Batch, Token, current_scope, guarded
+from dbprofile.hooks import Batch, Lineage, Query, Token, current_scope, guarded
 from dbprofile_django.relations import relation_named
 
-__all__ = ["label_of", "label_rows", "leave_rows", "token_of"]
+__all__ = ["announce", "label_of", "label_rows", "leave_rows", "token_of"]
 
 #: The attribute of ``_state`` that holds an object's Batch, and of an iterable that of the rows it yields.
 LABEL: Final = "_dbprofile"
@@ -24,6 +24,7 @@ TOKEN: Final = "_dbprofile_token"  # noqa: S105 - no password
 
 _Iterate = Callable[[Any], Iterator[Any]]
 _originals: dict[type, _Iterate] = {}
+_executions = count(1)
 
 
 def label_of(instance: Any) -> Batch | None:
@@ -44,6 +45,13 @@ def token_of(instance: Any) -> Token:
         token = Token(key, label_of(instance))
         setattr(state, TOKEN, token)
     return token
+
+
+def announce(iterable: Any, lineage: Lineage, query: Query) -> None:
+    """Say where the rows of an iterable come from, during its first step; what its later steps send changes nothing."""
+    if getattr(iterable, LABEL, None) is None:
+        digest = query.parameters.hash if query.parameters is not None else None
+        setattr(iterable, LABEL, Batch(lineage, next(_executions), digest))
 
 
 def label_rows() -> None:
