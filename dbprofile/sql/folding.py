@@ -23,6 +23,7 @@ _BOUNDARIES: Final = (
     | _TAIL
 )
 """Keywords that end a condition."""
+_ARM_STARTS: Final = SET_OPERATORS | {"ALL", "DISTINCT"}
 
 
 class _Frame:
@@ -129,11 +130,11 @@ class _Folding:
                 self.frame.items.append(bracket)
                 return
         opener = "(" if bracket == ")" else "["
-        open_frames = [self.frame, *reversed(self.stack)]
-        nearest = next((frame.opener for frame in open_frames if frame.opener != "CASE"), "")
-        if nearest != opener:
-            self.frame.items.append(bracket)
-            return
+        if self.frame.opener != opener:
+            outer = [frame.opener for frame in self.stack if frame.opener != "CASE"]
+            if self.frame.opener != "CASE" or not outer or outer[-1] != opener:
+                self.frame.items.append(bracket)
+                return
         while self.frame.opener == "CASE":
             self._pop()
         self._pop()
@@ -189,21 +190,8 @@ class _Folding:
     def _keyword(self, word: str) -> None:
         frame = self.frame
         items = frame.items
-        if self.too_deep and word in {"CASE", "END"}:
-            if word == "CASE":
-                self.too_deep.append(word)
-            elif self.too_deep[-1] == "CASE":
-                self.too_deep.pop()
-            items.append(word)
-            return
-        if word == "CASE":
-            if len(self.stack) >= DEEPEST:
-                self.too_deep.append(word)
-                items.append(word)
-                return
-            self.stack.append(frame)
-            self.frame = _Frame("CASE")
-            self.frame.items.append(word)
+        if word == "CASE" or (word == "END" and self.too_deep):
+            self._case(word)
             return
         if word == "OR":
             self._end_operand(frame)
@@ -222,12 +210,23 @@ class _Folding:
                 frame.arm = -1
             elif frame.arm < 0 and word in {"SELECT", "VALUES"}:
                 frame.arm = len(items)
-        frame.rows = word == "VALUES" or (frame.rows and (word == "ROW" or frame.lists))
+        frame.rows = word == "VALUES" or (frame.rows and (word == "ROW" or (frame.lists and word != "SELECT")))
         if word == "VALUES":
             frame.seen = set()
         items.append(word)
         if word in _BOUNDARIES:
             frame.start = len(items)
+
+    def _case(self, word: str) -> None:
+        """Open a `CASE`, or note that one opens or ends too deep to be followed."""
+        if word == "CASE" and len(self.stack) < DEEPEST:
+            self.stack.append(self.frame)
+            self.frame = _Frame("CASE")
+        elif word == "CASE":
+            self.too_deep.append(word)
+        elif self.too_deep[-1] == "CASE":
+            self.too_deep.pop()
+        self.frame.items.append(word)
 
     def _case_keyword(self, word: str) -> bool:
         """End an arm of a `CASE`, or the whole; tells whether the word is dealt with."""
@@ -261,9 +260,6 @@ class _Folding:
         if arm == frame.previous:
             del frame.items[frame.operator :]
         frame.previous = arm
-
-
-_ARM_STARTS: Final = SET_OPERATORS | {"ALL", "DISTINCT"}
 
 
 def _is_literals(items: list[str]) -> bool:

@@ -500,6 +500,13 @@ MORE_PAIRS = [
         SAME,
         "a list of parameters with casts",
     ),
+    Pair(
+        "any",
+        "SELECT * FROM t WHERE a IN (SELECT b, (c + 1), (c + 1))",
+        "SELECT * FROM t WHERE a IN (SELECT b, (c + 1))",
+        OTHER,
+        "outputs of a sub-select are no rows",
+    ),
     # Repetitions
     Pair(
         "any",
