@@ -87,6 +87,7 @@ def begin(
                 query.call_site = why.path[0] if why.path else None
                 if link.session is not None:
                     place(watch, link, why.path)
+    watch.walk = None  # it holds frames, and with them whatever the application has in its variables
     query.started = perf_counter_ns()
     return watch
 

@@ -1,10 +1,26 @@
 """What SQLAlchemy sends is what is recorded: against the driver's own account, on SQLite and PostgreSQL, through both doors."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, event, exc, insert, select, text, update
+from sqlalchemy import (
+    Column,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    exc,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Session
 
 import dbprofile
@@ -209,3 +225,43 @@ def test_the_database_is_known_without_user_or_password(traced: Traced) -> None:
     assert database.paramstyle == traced.engine.dialect.paramstyle
     assert database.namespace == traced.engine.url.database
     assert "postgres" not in repr(database).replace("postgresql", "")
+
+
+class _Local:
+    """Something that the application has in a variable."""
+
+
+def _application(engine: Engine) -> list[weakref.ref[Any]]:
+    local = _Local()
+    with Session(engine) as session:
+        book = session.get_one(Book, 1)
+        assert book.author.name
+        session.add_all([Tag(name="a"), Tag(name="b")])
+        session.flush()
+        session.rollback()
+        return [weakref.ref(local), weakref.ref(session)]
+
+
+def test_nothing_of_the_application_is_kept(traced: Traced) -> None:
+    _application(traced.engine)
+    gc.collect()
+    gc.disable()
+    try:
+        with dbprofile.record() as recording:
+            kept = _application(traced.engine)
+            assert [reference() for reference in kept] == [None, None]
+    finally:
+        gc.enable()
+    assert len(recording.queries) == 3
+
+
+def test_an_engine_can_be_collected() -> None:
+    engine = create_engine("sqlite://")
+    with dbprofile.record() as recording, engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    engine.dispose()
+    reference = weakref.ref(engine)
+    del engine, connection
+    gc.collect()
+    assert reference() is None
+    assert recording.queries[0].database.system == "sqlite"
