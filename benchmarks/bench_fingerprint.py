@@ -9,6 +9,7 @@ the table.
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import logging
 import platform
@@ -17,8 +18,9 @@ import signal
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from dbprofile.sql import Statement
@@ -30,6 +32,7 @@ from tests.sql.test_pairs import DIALECTS, PAIRS
 Normaliser = Callable[[str, str, str | None], str]
 """Text, dialect and paramstyle to what the instrument compares statements by."""
 
+RESULTS: Final = Path(__file__).parent / "results"
 ROUNDS: Final = 5
 SECONDS: Final = 5.0
 """How long an instrument may take over one text."""
@@ -186,7 +189,10 @@ def measure(name: str, normalise: Normaliser) -> Row:
         rounds = [spent for _ in range(ROUNDS) if (spent := _spent(normalise, *arguments)) is not None]
         unread += not rounds
         times += [min(rounds)] if rounds else []
-    endless = _spent(normalise, LIST, "postgresql", None)
+    lists = [_spent(normalise, LIST, "postgresql", None)]
+    if lists[0] is not None:
+        lists += [_spent(normalise, LIST, "postgresql", None) for _ in range(2)]
+    endless = min((spent for spent in lists if spent is not None), default=None)
     wrong = sum(
         not _judged(normalise, pair.one, pair.two, dialect, pair.where.partition("/")[2] or None, same=pair.same)
         for pair in PAIRS
@@ -208,18 +214,15 @@ def _judged(normalise: Normaliser, one: str, two: str, dialect: str, paramstyle:
     return first is not None and second is not None and (first == second) is same
 
 
-def main(_arguments: Sequence[str] | None = None) -> int:
-    """Print the table."""
-    logging.disable()  # sqlglot tells of every statement that it does not know
-    signal.signal(signal.SIGALRM, _give_up)
+def _table() -> Iterator[str]:
     pairs = sum(len(DIALECTS[pair.where.partition("/")[0]]) for pair in PAIRS)
     secrets = sum(len(LEAKING_DIALECTS) if where == "any" else 1 for where, _ in LEAKS)
-    missing = []
-    sys.stdout.write(
+    yield (
         f"bench_fingerprint: Python {platform.python_version()}; {len(corpus())} statements sent by Django and SQLAlchemy, "
         f"{pairs} pairs, {secrets} texts with secrets\n\n"
         f"{'instrument':<34}{'median us':>10}{'worst us':>10}{'50,000 ms':>11}{'unread':>8}{'wrong':>7}{'leaked':>8}\n"
     )
+    missing = []
     for name, (distribution, make) in INSTRUMENTS.items():
         try:
             normalise, installed = make(), version(distribution)
@@ -228,13 +231,30 @@ def main(_arguments: Sequence[str] | None = None) -> int:
             continue
         row = measure(name, normalise)
         endless = f"> {SECONDS * 1e3:.0f}" if row.endless is None else f"{row.endless:.1f}"
-        sys.stdout.write(
+        yield (
             f"{f'{name} {installed}':<34}{row.median:>10.1f}{row.worst:>10.1f}{endless:>11}"
             f"{row.unread:>8}{row.wrong:>7}{row.leaked:>8}\n"
         )
-        sys.stdout.flush()
     if missing:
-        sys.stdout.write(f"\nnot measured, not installed: {', '.join(missing)}\n")
+        yield f"\nnot measured, not installed: {', '.join(missing)}\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser("python -m benchmarks.bench_fingerprint")
+    parser.add_argument("--keep", action="store_true", help="write the table to results/ too")
+    given = parser.parse_args(arguments)
+    logging.disable()  # sqlglot tells of every statement that it does not know
+    signal.signal(signal.SIGALRM, _give_up)
+    table = []
+    for line in _table():
+        table.append(line)
+        sys.stdout.write(line)
+        sys.stdout.flush()
+    if given.keep:
+        name = f"bench_fingerprint-{platform.machine()}-{'.'.join(platform.python_version_tuple()[:2])}.txt"
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / name).write_text("".join(table), encoding="utf-8")
     return 0
 
 
