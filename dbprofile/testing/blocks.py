@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypedDict, TypeVar, cast
 
 from dbprofile.errors import ConfigurationError
@@ -12,6 +13,7 @@ from dbprofile.testing.counts import Count
 from dbprofile.testing.expectations import NOTHING, Expectations
 from dbprofile.testing.listing import failure_text
 from dbprofile.testing.log import ALL, QueryLog
+from dbprofile.testing.nesting import around, begin, end, overlapping
 from dbprofile.testing.project import current_project, profiler_of_tests
 from dbprofile.testing.sources import install_imported, known_libraries, missed_libraries, observed_libraries
 
@@ -25,8 +27,6 @@ __all__ = ["Keywords", "QueryBlock", "assert_queries", "on_unraised", "record_qu
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: The logs of the blocks that are open now, in the order in which they were opened; those of the whole process.
-_open: list[QueryLog] = []
 _unraised: Callable[[str], object] | None = None
 _NO_TABLES: Final[Mapping[str | type, Count]] = {}
 _NO_STATEMENTS: Final[Mapping[str, Count]] = {}
@@ -178,9 +178,7 @@ class QueryBlock:
         log = self._log or QueryLog(profiler, using=self._using, count=self._count)
         scope = profiler.scope(self._kind, self._name, reach="process" if self._threads == "all" else "context")
         log.follow(scope)
-        if self._kind == "block" and scope.reach == "process":
-            _enclosed(scope)
-        _open.append(log)
+        begin(log, scope)
         self._open.append(log)
         scope.__enter__()
         return log
@@ -193,13 +191,14 @@ class QueryBlock:
         scope = cast("Scope", log.scope)
         scope.__exit__(kind, error, traceback)
         log.finish()
-        overlaps = self._left(log, scope)
+        overlaps = end(log, scope)
         if self._expectations.nplusone:
-            _allow(log, scope)
+            for outer in around(scope):
+                outer.allow(log.profile.queries)
         text = self._failure(log)
         if error is None:
             if overlaps:
-                raise _overlapping()
+                raise overlapping()
             if text:
                 raise AssertionError(text)
         elif text and isinstance(error, Exception) and _unraised is not None:
@@ -229,7 +228,7 @@ class QueryBlock:
             @functools.wraps(function)
             async def call_async(*args: P.args, **keywords: P.kwargs) -> Any:
                 __tracebackhide__ = True
-                async with self:
+                async with self._again():
                     return await function(*args, **keywords)
 
             return cast("Callable[P, R]", call_async)
@@ -237,29 +236,26 @@ class QueryBlock:
         @functools.wraps(function)
         def call(*args: P.args, **keywords: P.kwargs) -> R:
             __tracebackhide__ = True
-            with self:
+            with self._again():
                 return function(*args, **keywords)
 
         return call
 
-    def _left(self, log: QueryLog, scope: Scope) -> bool:
-        """Take the block off the open ones; answers whether another one that takes in the process is still open inside."""
-        later = [other for other in _open[_open.index(log) + 1 :] if _is_process(other)]
-        _open.remove(log)
-        if self._kind == "block" or not later:
-            return bool(later) and scope.reach == "process"
-        for abandoned in later:
-            # A test is over: a block that was never left would take in the queries of all tests that follow.
-            _open.remove(abandoned)
-            cast("Scope", abandoned.scope).close(discard=True)
-        return False
+    def _again(self) -> QueryBlock:
+        # Calls that run at the same time must not share the list of what is open.
+        block = copy(self)
+        block._open = []  # noqa: SLF001 - a block of our own
+        return block
 
     def _failure(self, log: QueryLog) -> str:
         if self._expectations is NOTHING:
             outcome = None
         else:
-            forbids, tolerated = current_project().forbids_nplusone, _tolerated(log)
-            outcome = self._expectations.check(log, forbids_nplusone=forbids, tolerated=tolerated)
+            logs = (log, *around(cast("Scope", log.scope)))
+            tolerated = [pattern for each in logs for pattern in each.tolerated]
+            outcome = self._expectations.check(
+                log, forbids_nplusone=current_project().forbids_nplusone, tolerated=tolerated
+            )
         if self._kind == "block":
             missed = missed_libraries()
             if missed:
@@ -280,44 +276,3 @@ def on_unraised(tell: Callable[[str], object] | None) -> None:
     """Hear of the messages of blocks that were left by an exception; ``None`` ends it."""
     global _unraised
     _unraised = tell
-
-
-def _is_process(log: QueryLog) -> bool:
-    return log.scope is not None and log.scope.reach == "process"
-
-
-def _enclosed(scope: Scope) -> None:
-    """Refuse a block that begins beside another one that takes in the whole process, and not inside it."""
-    around = _around(scope)
-    if any(_is_process(log) and log not in around for log in _open):
-        scope.close(discard=True)
-        raise _overlapping()
-
-
-def _overlapping() -> ConfigurationError:
-    return ConfigurationError(
-        'two blocks overlap, and each takes in all threads of the process: write threads="same" in both, then each counts '
-        "what its own thread or task sends"
-    )
-
-
-def _allow(log: QueryLog, scope: Scope) -> None:
-    """Let the blocks round this one pass what this one allows."""
-    queries = log.profile.queries
-    for other in _around(scope):
-        other.allow(queries)
-
-
-def _tolerated(log: QueryLog) -> list[str]:
-    around = _around(log.scope) if log.scope is not None else []
-    return [pattern for other in (log, *around) for pattern in other.tolerated]
-
-
-def _around(scope: Scope) -> list[QueryLog]:
-    """The open logs of the scopes round this one."""
-    scopes = set()
-    outer = scope.outer
-    while outer is not None:
-        scopes.add(outer)
-        outer = outer.outer
-    return [log for log in _open if log.scope in scopes]

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from dbprofile.findings.finding import Finding
     from dbprofile.sql.statement import Statement
     from dbprofile.testing.expectations import Outcome, Part
-    from dbprofile.testing.log import QueryLog, Sent
+    from dbprofile.testing.log import QueryLog
+    from dbprofile.testing.sent import Sent
 
 __all__ = ["Listing", "failure_text", "named_finding", "place_text"]
 

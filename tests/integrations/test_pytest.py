@@ -446,6 +446,22 @@ def test_a_project_without_a_database_passes_as_before(run: Run, pytester: pytes
     assert summary(result) == "queries: 0 in 2 tests"
 
 
+def test_a_fault_of_ours_fails_no_test_and_is_told(run: Run, pytester: pytest.Pytester) -> None:
+    fault = """
+def broken():
+    raise RuntimeError("ours")
+
+import dbprofile_pytest.scopes
+dbprofile_pytest.scopes.install_imported = broken
+"""
+    pytester.makeconftest(CONFTEST + fault)
+    result = run("import shop\n\ndef test_it(connection):\n    shop.order_list(connection)\n", "-rP", apart=True)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        ["*dbprofile: pytest.begin failed with RuntimeError at *; the application is not affected"]
+    )
+
+
 def test_without_the_plugin_its_markers_do_nothing(run: Run) -> None:
     result = run(
         GATED, "-p", "no:dbprofile", "-W", "ignore::pytest.PytestUnknownMarkWarning", "-k", "test_loop or marker"

@@ -11,8 +11,9 @@ from typing import Any, get_type_hints
 import pytest
 
 from dbprofile import ConfigurationError, default_profiler, hooks
-from dbprofile.testing import Keywords, QueryAssertions, assert_queries, at_least, at_most, record_queries
+from dbprofile.testing import Keywords, QueryAssertions, QueryBlock, assert_queries, at_least, at_most, record_queries
 from dbprofile.testing.blocks import on_unraised
+from dbprofile.testing.expectations import NOTHING
 from dbprofile.testing.project import Project, set_project
 from tests.testing import shop
 from tests.tree import REPOSITORY
@@ -219,6 +220,31 @@ def test_blocks_of_two_threads_that_overlap_are_a_mistake(connection: sqlite3.Co
     assert len(errors) == 1
     with assert_queries(1):
         shop.all_orders(connection)
+
+
+def test_calls_of_one_decorated_function_may_run_at_the_same_time(connection: sqlite3.Connection) -> None:
+    found = []
+
+    @assert_queries(max=6, threads="same")
+    async def listed(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        shop.order_list(connection)
+        found.append(turns)
+
+    asyncio.run(shop.at_once(listed(3), listed(1)))
+    assert found == [1, 3]
+
+
+def test_a_block_that_a_test_never_left_does_not_reach_into_the_next(connection: sqlite3.Connection) -> None:
+    for _ in range(2):
+        with QueryBlock(NOTHING, kind="test", name="test_it"):
+            abandoned = record_queries()
+            log = abandoned.__enter__()
+            shop.all_orders(connection)
+            assert log.count == 1
+        with assert_queries(1):
+            shop.all_orders(connection)
 
 
 def test_a_failing_body_wins_and_the_message_is_told_beside_it(connection: sqlite3.Connection) -> None:
