@@ -4,30 +4,30 @@ from typing import Final
 
 from dbprofile.sql.dialects import Dialect
 from dbprofile.sql.folding import GLUED, joined
-from dbprofile.sql.kinds import HINT, KEYWORD, PARAMETER, QUOTED
+from dbprofile.sql.kinds import KEYWORD, PARAMETER, QUOTED
 from dbprofile.sql.marks import OPERATION
 from dbprofile.sql.structure import read_structure
 from dbprofile.sql.tokens import DEEPEST, Tokens, scan
 from dbprofile.sql.words import DEFINITIONS, ROW_CHANGES, SET_OPERATORS
 
+LONGEST: Final = 16 * 1024
+"""Characters of a canonical text that its shape is made from."""
+
 _CANONICAL: Final = Dialect("canonical", grouped_digits=True, at_sign="word", free_operators=True)
-"""How a canonical text is read again, whatever dialect it came from."""
+"""How a canonical text is read again, whatever dialect it came from; hints are comments here."""
 
 _NAMING: Final = frozenset("SAVEPOINT RELEASE TO DECLARE CLOSE DEALLOCATE PREPARE EXECUTE FROM IN".split())
 """Words before the masked name of a savepoint, cursor or prepared statement."""
 _JOINING: Final = frozenset("CROSS FULL INNER JOIN LEFT NATURAL OUTER RIGHT STRAIGHT_JOIN".split())
 _CLAUSES: Final = SET_OPERATORS | frozenset("FETCH FOR GROUP HAVING LIMIT OFFSET ORDER WHERE WINDOW".split())
 
+# What a name is, or a bracket, depends on the clause.
 _PLAIN: Final = "plain"
 _OUTPUTS: Final = "outputs"
 _TABLES: Final = "tables"
 _MATCHES: Final = "matches"
 _COLUMNS: Final = "columns"
 _DROPPED: Final = "dropped"
-
-
-LONGEST: Final = 16 * 1024
-"""Characters of a canonical text that its shape is made from."""
 
 
 def outline(text: str, verb: str) -> str:
@@ -76,14 +76,11 @@ class _Outline:
         self.shown = -1  # the token that was shown last
 
     def read(self) -> str:
-        in_hint = False
         for index, kind in enumerate(self.kinds):
             spelling = self.spellings[index]
-            if kind == HINT:
-                in_hint = spelling != "*/"
-            elif index < self.resume or in_hint:
+            if index < self.resume:
                 continue
-            elif spelling == "(":
+            if spelling == "(":
                 self._open(index)
             elif spelling == ")":
                 self._close()
