@@ -35,8 +35,6 @@ class Selection:
     """Loader options that stand in the same statement already, as the source writes them."""
     lookup: bool = False
     """It loads by key and takes its options as an argument: ``session.get(Order, 1)``."""
-    exact: bool = True
-    """It stands in the very statement of the origin, or is the only one in its function."""
 
 
 def selection_at(origin: hooks.CallSite, owner: str) -> Selection | None:
@@ -53,13 +51,12 @@ def selection_at(origin: hooks.CallSite, owner: str) -> Selection | None:
     if parsed is None:
         return None
     source, tree = parsed
-    statement = _statement(tree, origin.line)
-    if statement is None:
-        return None
-    found = _selections(source, statement, owner)
-    if not found:
-        function = _function(tree, origin.line)
-        found = _selections(source, function if function is not None else tree, owner)
+    for head in _heads(tree, origin.line):
+        found = _selections(source, head, owner)
+        if found:
+            return found[0] if len(found) == 1 else None
+    function = _function(tree, origin.line)
+    found = _selections(source, function if function is not None else tree, owner)
     return found[0] if len(found) == 1 else None
 
 
@@ -80,21 +77,23 @@ def _spans(node: ast.AST, line: int) -> bool:
     return end is not None and getattr(node, "lineno", line + 1) <= line <= end
 
 
-def _statement(tree: ast.Module, line: int) -> ast.AST | None:
-    """The innermost statement round a line; of one with a body its head alone."""
-    innermost: ast.stmt | None = None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.stmt) and _spans(node, line):
-            innermost = node
-    if isinstance(innermost, (ast.For, ast.AsyncFor)):
-        return innermost.iter
-    if isinstance(innermost, (ast.If, ast.While)):
-        return innermost.test
-    if isinstance(innermost, (ast.With, ast.AsyncWith)):
-        return next((item.context_expr for item in innermost.items if _spans(item.context_expr, line)), None)
-    if isinstance(innermost, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Try)):
-        return None
-    return innermost
+def _heads(tree: ast.Module, line: int) -> Iterator[ast.AST]:
+    """What stands on a line, innermost first: simple statements, and of those with a body what is before the colon."""
+    round_line = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and _spans(node, line)]
+    for statement in reversed(round_line):
+        parts: list[ast.expr]
+        if isinstance(statement, (ast.For, ast.AsyncFor)):
+            parts = [statement.iter]
+        elif isinstance(statement, (ast.If, ast.While)):
+            parts = [statement.test]
+        elif isinstance(statement, (ast.With, ast.AsyncWith)):
+            parts = [item.context_expr for item in statement.items]
+        elif hasattr(statement, "body"):
+            continue
+        else:
+            yield statement
+            continue
+        yield from (part for part in parts if _spans(part, line))
 
 
 def _function(tree: ast.Module, line: int) -> ast.AST | None:
