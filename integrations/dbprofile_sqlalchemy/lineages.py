@@ -34,16 +34,22 @@ class Run:
         sql: its text, to tell whether a table's rows can be its.
     """
 
-    __slots__ = ("depth", "lineage", "sql")
+    __slots__ = ("_mapper", "depth", "lineage", "sql")
 
     def __init__(self, lineage: hooks.Lineage, depth: int, sql: str) -> None:
         self.lineage = lineage
         self.depth = depth
         self.sql = sql
+        self._mapper: object = None
 
     def may_have_loaded(self, mapper: Any) -> bool:
         """Whether the statement names a table of the mapper; of one that is not known it may."""
-        return mapper is None or any(getattr(table, "name", "") in self.sql for table in mapper.tables)
+        if mapper is None or mapper is self._mapper:  # the same for all rows but the first
+            return True
+        if any(getattr(table, "name", "") in self.sql for table in mapper.tables):
+            self._mapper = mapper
+            return True
+        return False
 
 
 class Runs:
@@ -92,7 +98,8 @@ def find_run(watch: hooks.Stopwatch, number: int | None, mapper: Any) -> Run | N
     """The run that a number was given out in: of this lane, else of another lane, else of a scope round this one."""
     if number is None:
         return None
-    own = runs_of(watch).before(number)
+    runs: Runs = watch.lane.notes.get(_RUNS) or runs_of(watch)
+    own = runs.before(number)
     if own is not None and own[1].may_have_loaded(mapper):
         return own[1]
     for lanes in _round(watch.scope):
@@ -117,6 +124,8 @@ def lineage_of(watch: hooks.Stopwatch, state: Any) -> hooks.Lineage | None:
 def below(run: Run, path: tuple[object, ...]) -> hooks.Lineage:
     """The lineage of rows that came joined into those of a run, along what their path has beyond the run's."""
     lineage = run.lineage
+    if len(path) < run.depth + 2:
+        return lineage  # nothing but the entity itself
     for relation in relations_in(path[run.depth :]):
         lineage = lineage.child("S", relation.name, relation.kind)
     return lineage

@@ -178,8 +178,10 @@ def _of_parent(
 
 def _path(watch: hooks.Stopwatch, walk: hooks.Walk, lineage: hooks.Lineage) -> hooks.Path:
     """The call path; of the third and later queries at one place of a lineage that of the first."""
-    if lineage.members >= _FULL_WALKS and lineage.path and walk.call_site == lineage.path[0]:
-        return lineage.path
+    if lineage.members >= _FULL_WALKS and lineage.path:
+        step = walk.call_site
+        if step is lineage.path[0] or step == lineage.path[0]:
+            return lineage.path
     return walk.path(watch.lane.paths, watch.scope.root)
 
 
