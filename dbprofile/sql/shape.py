@@ -300,4 +300,4 @@ class _Outline:
 
 
 def _is_bracket(text: str) -> bool:
-    return text.startswith("(") and not text.startswith(("(SELECT", "(WITH", "(...)"))
+    return text.startswith("(") and not text.startswith(("(SELECT", "(WITH", "(...)", "()"))
