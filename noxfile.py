@@ -25,6 +25,9 @@ MATRIX = {
 }
 """What is tested together: by Python version, the libraries pinned in that cell."""
 
+IN_PARALLEL = ("-n", "2", "--dist", "loadfile")
+"""The tests of one file stay together: they share databases."""
+
 WITHOUT_SOURCES = (
     "benchmarks",
     "docs",
@@ -58,7 +61,7 @@ def tests(session: nox.Session) -> None:
     """The test suite, on the versions of one cell of the matrix."""
     assert isinstance(session.python, str)
     session.install("-e", ".[all]", *_group("test"), *MATRIX[session.python])
-    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("python", "-m", "pytest", *IN_PARALLEL, *session.posargs)
 
 
 @nox.session(python="3.12", reuse_venv=False)
@@ -77,7 +80,7 @@ def wheel(session: nox.Session) -> None:
         where = session.run("python", "-c", "import dbprofile; print(dbprofile.__file__)", silent=True)
         if "site-packages" not in str(where):
             session.error(f"dbprofile was imported from {where}: not from the wheel")
-        session.run("python", "-m", "pytest", *session.posargs)
+        session.run("python", "-m", "pytest", *IN_PARALLEL, *session.posargs)
 
 
 @nox.session(python=list(MATRIX), reuse_venv=False)

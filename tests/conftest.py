@@ -1,12 +1,18 @@
 """What all tests share: temporary databases, and tests left out where a server they need does not answer."""
 
+import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from dbprofile import guard
 from tests import services
+
+# A run repeats itself; only a long one (DBPROFILE_TEXTS) looks for what no run has seen. A slow machine is no failure.
+settings.register_profile("repeated", derandomize="DBPROFILE_TEXTS" not in os.environ, deadline=None)
+settings.load_profile("repeated")
 
 _left_out = pytest.StashKey[set[str]]()
 

@@ -666,7 +666,9 @@ def test_a_log_that_does_not_want_warnings_costs_no_event(caplog: pytest.LogCapt
     assert caplog.records == []
 
 
-@pytest.mark.parametrize("key", [otel_context._SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation"])
+@pytest.mark.parametrize(
+    "key", [otel_context._SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation"], ids=["random", "by name"]
+)
 def test_where_instrumentation_is_suppressed_nothing_is_sent_and_the_scope_still_counts(
     backend: Backend, key: str
 ) -> None:
