@@ -274,7 +274,7 @@ def joined(items: list[str]) -> str:
     pieces = []
     tight = True
     for item in items:
-        if item[0] == GLUED:
+        if item[:1] == GLUED:
             pieces.append(item[1:])
         elif tight or item in _TIGHT_BEFORE:
             pieces.append(item)

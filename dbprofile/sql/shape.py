@@ -128,7 +128,9 @@ class _Outline:
     def _name(self, index: int) -> None:
         frame = self.frame
         end = index
-        while self._spelling(end + 1) == "." and end + 2 < len(self.kinds):
+        while self._spelling(end + 1) == "." and (
+            self._spelling(end + 2) == "*" or (end + 2 < len(self.kinds) and self.kinds[end + 2] <= KEYWORD)
+        ):
             end += 2
         self.resume = end + 1
         whole = "".join(self.spellings[index : end + 1])

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from dbprofile.sql import Statement, measure
 from dbprofile.sql.fingerprint import canonical, digest
 from dbprofile.sql.tokens import scan
-from tests.sql.generating import DIALECTS, PARAMSTYLES, SECRET, random_text, random_texts, statements
+from tests.sql.generating import DIALECTS, FRAGMENTS, PARAMSTYLES, SECRET, random_text, random_texts, statements
+from tests.sql.sending import corpus
+from tests.sql.test_shape import SHAPES
 
 THOROUGH = int(os.environ.get("DBPROFILE_TEXTS", "0"))
 """Texts to try in a long run, instead of a few hundred for each dialect and paramstyle."""
@@ -25,6 +27,36 @@ def test_nothing_raises(dialect: str, paramstyle: str | None) -> None:
         assert isinstance(statement.sanitized + statement.summary + statement.shape + statement.traits.tail, str)
         assert len(statement.fingerprint) == 16
         measure(text, dialect, paramstyle)
+
+
+def _broken(sql: str, source: random.Random) -> str:
+    """A statement with some of its words lost, doubled, moved, or replaced by fragments."""
+    words = re.findall(r"\w+|\s+|.", sql, re.DOTALL)
+    for _ in range(source.randint(1, 6)):
+        at = source.randrange(len(words) + 1)
+        change = source.randrange(4)
+        if change == 0:
+            del words[at : at + source.randint(1, 4)]
+        elif change == 1:
+            words[at:at] = words[at : at + source.randint(1, 8)]
+        elif change == 2:
+            words.insert(at, source.choice(words or [" "]))
+        else:
+            words.insert(at, source.choice(FRAGMENTS))
+    return "".join(words)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_broken_statements_do_not_raise(dialect: str) -> None:
+    source = random.Random(6)
+    statements = [sql for sql, _ in SHAPES] + [sent.sql for sent in corpus()]
+    for _ in range(THOROUGH or 1500):
+        text = _broken(source.choice(statements), source)
+        paramstyle = source.choice(PARAMSTYLES)
+        statement = Statement(text, dialect, paramstyle)
+        assert isinstance(statement.sanitized + statement.summary + statement.shape + statement.traits.tail, str)
+        measure(text, dialect, paramstyle)
+        assert canonical(scan(text, dialect, paramstyle, fast=False)) == statement.text, text
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -2,7 +2,6 @@ import pytest
 
 from dbprofile.sql import Statement
 
-
 SHAPES = [
     (
         (
