@@ -66,9 +66,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python="3.12", reuse_venv=False)
 def wheel(session: nox.Session) -> None:
-    """The test suite against the built wheel, with the source folders out of the way."""
+    """The test suite against the built wheel, with the source folders out of the way, in the cell of its Python."""
     with _built(session) as uri:
-        session.install(f"dbprofile[all] @ {uri}", *_group("test"))
+        session.install(f"dbprofile[all] @ {uri}", *_group("test"), *MATRIX["3.12"])
     with tempfile.TemporaryDirectory() as name:
         for part in WITHOUT_SOURCES:
             source, copy = ROOT / part, Path(name) / part
