@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 
 
 class Region(models.Model):
@@ -63,6 +63,7 @@ class Category(models.Model):
     children: Any
 
 
+@transaction.atomic  # one commit to wait for, not one for each row
 def fill(parents: int) -> None:
     """Rows of every model: as many customers, each with a profile, an order with a tag of its own and two lines."""
     for model in (Line, Order, Tag, Profile, Customer, Region, Category):
