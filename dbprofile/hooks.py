@@ -40,6 +40,7 @@ from dbprofile.capture.scope import (
 from dbprofile.capture.stack import Mark, Walk, call_site_of, forget, know
 from dbprofile.findings.finding import Fix
 from dbprofile.findings.fixes import FixProvider, Problem, register_fixes, unregister_fixes
+from dbprofile.findings.source import Source, one_line, source_of
 from dbprofile.guard import guarded, unguarded
 from dbprofile.output.source import shown_path
 
@@ -62,6 +63,7 @@ __all__ = [
     "Provenance",
     "Query",
     "Scope",
+    "Source",
     "Step",
     "Stopwatch",
     "Token",
@@ -76,11 +78,13 @@ __all__ = [
     "know",
     "listeners",
     "muted",
+    "one_line",
     "receiver",
     "register_fixes",
     "remove_listener",
     "root_lineage",
     "shown_path",
+    "source_of",
     "start",
     "stop",
     "unguarded",

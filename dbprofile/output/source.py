@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import stat
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from dbprofile.capture.callsite import CallSite
+from dbprofile.findings.source import source_of
 
 if TYPE_CHECKING:
     from pathlib import Path  # which loads urllib where it runs
 
 __all__ = ["shown_path", "source_text"]
 
-#: Larger files are no source that somebody wrote.
-LARGEST_FILE: Final = 2_000_000
 LONGEST_LINE: Final = 500
-LINES_KEPT: Final = 1_000
 
 _TAGS: Final = (("{{", "}}"), ("{%", "%}"))
 
@@ -44,28 +40,10 @@ def source_text(site: CallSite) -> str:
 
 
 def _line_at(file: str, line: int) -> str:
-    if line < 1 or not os.path.isabs(file):  # noqa: PTH117 - `<stdin>`, or the bare name of a template
+    source = source_of(file)
+    if source is None or not 1 <= line <= len(source.lines):
         return ""
-    try:
-        found = os.stat(file)  # noqa: PTH116 - as above: no Path object for a question
-    except (OSError, ValueError):
-        return ""
-    if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_FILE:
-        return ""
-    return _read_line(file, line, found.st_mtime_ns, found.st_size)
-
-
-@lru_cache(maxsize=LINES_KEPT)
-def _read_line(file: str, line: int, _changed: int, _size: int) -> str:
-    """The line, kept until the file changes: templates are edited while the server runs."""
-    try:
-        with open(file, encoding="utf-8-sig", errors="replace") as lines:  # noqa: PTH123 - as above
-            for number, text in enumerate(lines, 1):
-                if number == line:
-                    return " ".join(text.split())[:LONGEST_LINE]
-    except OSError:
-        pass  # it went away, or may not be read: the place alone is shown
-    return ""
+    return " ".join(source.lines[line - 1].split())[:LONGEST_LINE]
 
 
 def _tag_in(line: str, tag: str) -> str:

@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from dbprofile.errors import ConfigurationError
+from dbprofile.testing.counted import Sent, matches_table, table_name
 from dbprofile.testing.counts import Bound, Count, bound_of
-from dbprofile.testing.sent import Sent, matches_table, table_name
 
 if TYPE_CHECKING:
     from dbprofile.findings.finding import Finding

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from dbprofile.capture.query import Query
     from dbprofile.findings.finding import Finding
     from dbprofile.sql.statement import Statement
+    from dbprofile.testing.counted import Sent
     from dbprofile.testing.expectations import Outcome, Part
     from dbprofile.testing.log import QueryLog
-    from dbprofile.testing.sent import Sent
 
 __all__ = ["Listing", "failure_text", "named_finding", "place_text"]
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 from dbprofile.capture.counters import counting_class, is_transaction_control
 from dbprofile.capture.profile import Profile
 from dbprofile.findings.places import place_of
+from dbprofile.testing.counted import Sent, TableCounts
 from dbprofile.testing.loopowner import is_applications
 from dbprofile.testing.project import current_project
-from dbprofile.testing.sent import Sent, TableCounts
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

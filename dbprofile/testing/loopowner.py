@@ -6,11 +6,11 @@ import ast
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from pathlib import Path as File
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dbprofile.capture.callsite import CallSite, Path, Step
 from dbprofile.capture.scope import UNIT_KINDS
+from dbprofile.findings.source import source_of
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -196,10 +196,6 @@ def _repeated_by_generators(generators: list[ast.comprehension]) -> Iterator[_Sp
 
 @lru_cache(maxsize=FILES)
 def _loops_of(filename: str) -> _Loops:
-    try:
-        # Bytes: the parser finds the declared encoding, and counts columns in bytes as code objects do.
-        tree: ast.AST = ast.parse(File(filename).read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        # No source, or another than was compiled: no loop is known.
-        tree = ast.Module([], [])
-    return _Loops(tree)
+    source = source_of(filename)
+    # No source, or another than was compiled: no loop is known.
+    return _Loops((source.tree if source is not None else None) or ast.Module([], []))

@@ -6,19 +6,14 @@ Querysets are lazy: the statement runs in the loop or the template, the line to 
 from __future__ import annotations
 
 import ast
-import tokenize
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path as FilePath
 from typing import Final, NamedTuple
 
-from dbprofile.hooks import CallSite
+from dbprofile.hooks import CallSite, one_line, source_of
 
 __all__ = ["Call", "Expression", "find_expression"]
 
-#: Files whose syntax is kept.
-FILES_KEPT: Final = 64
 #: Functions that are looked into, from the origin outwards.
 FUNCTIONS: Final = 5
 #: A longer expression is shown without its arguments.
@@ -85,8 +80,8 @@ def find_expression(path: Sequence[CallSite], owner: str, managers: Collection[s
     """
     functions = [site for site in path if site.template is None and site.function][:FUNCTIONS]
     for site in functions:
-        source = _source(site.file)
-        if source is None:
+        source = source_of(site.file)
+        if source is None or source.tree is None:
             continue
         found: list[Expression] = []
         here: list[Expression] = []
@@ -100,25 +95,6 @@ def find_expression(path: Sequence[CallSite], owner: str, managers: Collection[s
             many = [expression for expression in found if expression.delivers_many]
             return next((chosen[0] for chosen in (here, many, found) if len(chosen) == 1), None)
     return None
-
-
-class _Source(NamedTuple):
-    text: str
-    tree: ast.Module
-
-
-def _source(file: str) -> _Source | None:
-    try:
-        return _parsed(file, FilePath(file).stat().st_mtime_ns)
-    except (OSError, SyntaxError, ValueError):
-        return None  # no file (a prompt), or none that can be read
-
-
-@lru_cache(maxsize=FILES_KEPT)
-def _parsed(file: str, _modified: int) -> _Source:
-    with tokenize.open(file) as opened:
-        text = opened.read()
-    return _Source(text, ast.parse(text, file))
 
 
 def _function(tree: ast.Module, line: int) -> ast.AST:
@@ -169,7 +145,7 @@ def _expression(chain: Sequence[ast.expr], text: str, site: CallSite) -> Express
     for node in reversed(chain):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
-        call = Call(node.func.attr, tuple(_one_line(text, part) for part in (*node.args, *node.keywords)))
+        call = Call(node.func.attr, tuple(one_line(text, part) for part in (*node.args, *node.keywords)))
         asked = call.name.removeprefix("a")  # the asynchronous methods: aget, acount
         if call.name in _OTHER or asked in _OTHER:
             return None
@@ -178,8 +154,4 @@ def _expression(chain: Sequence[ast.expr], text: str, site: CallSite) -> Express
             break
         calls.append(call)
     place = CallSite(site.file, chain[-1].lineno, site.function)
-    return Expression(place, _one_line(text, chain[-1]), tuple(calls), ending)
-
-
-def _one_line(text: str, node: ast.AST) -> str:
-    return " ".join((ast.get_source_segment(text, node) or "").split())
+    return Expression(place, one_line(text, chain[-1]), tuple(calls), ending)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from dbprofile.hooks import CallSite, one_line, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from dbprofile import hooks
 
 __all__ = ["Selection", "selection_at"]
 
 #: Calls that begin a query, and those that load one object by its key.
 _QUERIES: Final = frozenset({"select", "query"})
 _LOOKUPS: Final = frozenset({"get", "get_one"})
-#: Longer source files than this (bytes) are not read.
-_SOURCE_LIMIT: Final = 2_000_000
+#: Methods after which it is the same query still; what is added may stand behind the last of them.
+_CLAUSES: Final = frozenset(
+    {"where", "filter", "filter_by", "order_by", "join", "outerjoin", "join_from", "select_from", "limit", "offset"}
+    | {"group_by", "having", "distinct", "slice", "options", "execution_options", "with_for_update", "add_columns"}
+)
+#: A longer expression is shown as its first call alone.
+_WIDTH: Final = 100
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Selection:
     """One call that says what is loaded."""
 
     head: str
-    """Its source up to the closing bracket: ``select(Order)``."""
+    """Its source with the clauses behind it: ``select(Order).where(Order.open)``."""
     line: int
     entity: str
     """What it selects, as the source writes it: ``Order`` or ``models.Order``."""
@@ -37,7 +40,7 @@ class Selection:
     """It loads by key and takes its options as an argument: ``session.get(Order, 1)``."""
 
 
-def selection_at(origin: hooks.CallSite, owner: str) -> Selection | None:
+def selection_at(origin: CallSite, owner: str) -> Selection | None:
     """What loaded the objects of a class at a line.
 
     Args:
@@ -47,29 +50,17 @@ def selection_at(origin: hooks.CallSite, owner: str) -> Selection | None:
     Returns:
         ``None`` where the source cannot be read or leaves a choice.
     """
-    parsed = _parsed(origin.file)
-    if parsed is None:
+    source = source_of(origin.file)
+    tree = source.tree if source is not None else None
+    if source is None or tree is None:
         return None
-    source, tree = parsed
     for head in _heads(tree, origin.line):
-        found = _selections(source, head, owner)
+        found = _selections(source.text, head, owner)
         if found:
             return found[0] if len(found) == 1 else None
     function = _function(tree, origin.line)
-    found = _selections(source, function if function is not None else tree, owner)
+    found = _selections(source.text, function if function is not None else tree, owner)
     return found[0] if len(found) == 1 else None
-
-
-@lru_cache(maxsize=64)
-def _parsed(file: str) -> tuple[str, ast.Module] | None:
-    try:
-        path = Path(file)
-        if path.stat().st_size > _SOURCE_LIMIT:
-            return None
-        source = path.read_text(encoding="utf-8")
-        return source, ast.parse(source)
-    except (OSError, SyntaxError, ValueError, RecursionError):
-        return None
 
 
 def _spans(node: ast.AST, line: int) -> bool:
@@ -126,9 +117,24 @@ def _selection(source: str, node: ast.AST, call: ast.Call) -> Selection:
         if isinstance(other, ast.Call) and _last(other.func) == "options" and _reaches(other, call)
         for option in other.args
     )
-    head = ast.get_source_segment(source, call) or ast.unparse(call)
     lookup = _last(call.func) in _LOOKUPS
-    return Selection(" ".join(head.split()), call.lineno, _name(call.args[0]), options, lookup)
+    whole = one_line(source, call if lookup else _chain(node, call))
+    head = whole if len(whole) <= _WIDTH else one_line(source, call)
+    return Selection(head, call.lineno, _name(call.args[0]), options, lookup)
+
+
+def _chain(node: ast.AST, call: ast.Call) -> ast.Call:
+    """The call with the clauses behind it: ``select(Order).where(Order.open)``."""
+    longest = call
+    for outer in reversed(list(ast.walk(node))):  # from the inside out
+        if (
+            isinstance(outer, ast.Call)
+            and isinstance(outer.func, ast.Attribute)
+            and outer.func.value is longest
+            and outer.func.attr in _CLAUSES
+        ):
+            longest = outer
+    return longest
 
 
 def _reaches(outer: ast.Call, call: ast.Call) -> bool:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from dbprofile.capture.callsite import CallSite
-from dbprofile.output.source import LARGEST_FILE, shown_path, source_text
+from dbprofile.findings.source import LARGEST
+from dbprofile.output.source import shown_path, source_text
 
 
 def test_a_path_below_the_root_is_relative_to_it() -> None:
@@ -64,7 +65,7 @@ def test_what_is_no_readable_file_is_empty(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "orders.html").write_text("not meant")
     os.mkfifo(tmp_path / "pipe")
     large = tmp_path / "large.py"
-    large.write_text("x" * (LARGEST_FILE + 1))
+    large.write_text("x" * (LARGEST + 1))
 
     for file in (
         "orders.html",

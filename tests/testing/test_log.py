@@ -4,8 +4,8 @@ import pytest
 
 from dbprofile import Statement
 from dbprofile.testing import QueryLog, record_queries
+from dbprofile.testing.counted import matches_table
 from dbprofile.testing.project import profiler_of_tests
-from dbprofile.testing.sent import matches_table
 from tests.testing import shop
 
 

@@ -10,19 +10,25 @@ from dbprofile_sqlalchemy.selects import Selection, selection_at
 HEAD = "select(Order)"
 
 FOUND = {
-    "on the line": ("def f(s):\n    return s.scalars(select(Order).where(Order.id > 1)).all()  # here\n", HEAD),
+    "on the line": (
+        "def f(s):\n    return s.scalars(select(Order).where(Order.id > 1)).all()  # here\n",
+        "select(Order).where(Order.id > 1)",
+    ),
     "in the head of a loop": ("def f(s):\n    for o in s.scalars(select(Order)):  # here\n        o.x\n", HEAD),
     "in a loop on one line": ("def f(s):\n    for o in s.scalars(select(Order)): o.x  # here\n", HEAD),
     "in a comprehension": ("def f(s):\n    return [o.x for o in s.scalars(select(Order))]  # here\n", HEAD),
     "over several lines": (
         "def f(s):\n    return s.scalars(\n        select(Order)  # here\n        .limit(1)\n    )\n",
-        HEAD,
+        "select(Order).limit(1)",
     ),
     "earlier in the function": (
         "def f(s):\n    q = select(Order)\n    q = q.limit(1)\n    return s.scalars(q)  # here\n",
         HEAD,
     ),
-    "by the older way": ("def f(s):\n    return s.query(Order).filter_by(id=1).all()  # here\n", "s.query(Order)"),
+    "by the older way": (
+        "def f(s):\n    return s.query(Order).filter_by(id=1).all()  # here\n",
+        "s.query(Order).filter_by(id=1)",
+    ),
     "behind a module": (
         "def f(s):\n    return s.scalars(sa.select(models.Order))  # here\n",
         "sa.select(models.Order)",
