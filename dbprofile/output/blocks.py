@@ -206,11 +206,14 @@ def _without_unit_of(first: str, second: str) -> str:
 
 
 def _shown_callers(finding: Finding) -> list[CallSite]:
-    """The nearest caller, and from a template also the code that rendered it; but not the origin, which has a line of its own."""
-    origin = finding.origin
-    callers = [
-        site for site in finding.callers if origin is None or (site.file, site.line) != (origin.file, origin.line)
-    ]
+    """The nearest caller, and from a template also the code that rendered it.
+
+    Not what is shown anyway: the origin, which has a line of its own; the line of the trigger, where a comprehension is a function
+    of its own; the tags round it in the same template, of which the loop is plain to see.
+    """
+    shown_anyway = {(site.file, site.line) for site in (finding.origin, finding.trigger) if site is not None}
+    template = finding.trigger.file if finding.trigger is not None and finding.trigger.template else None
+    callers = [site for site in finding.callers if (site.file, site.line) not in shown_anyway and site.file != template]
     shown = callers[:1]
     if shown and shown[0].template is not None:
         shown.extend([site for site in callers if site.template is None][:1])

@@ -124,6 +124,21 @@ def test_a_caller_that_also_loaded_the_rows_is_shown_once(shop: Shop, n_plus_one
     assert sum("page.html:7" in line for line in shown) == 1
 
 
+def test_the_loop_round_a_tag_and_the_function_of_a_comprehension_are_not_shown_beside_the_trigger(
+    shop: Shop, n_plus_one: Finding
+) -> None:
+    trigger = n_plus_one.trigger
+    assert trigger is not None
+    loop = CallSite(trigger.file, 7, template=trigger.template, tag="for order in orders")
+    comprehension = CallSite(shop.render.file, shop.render.line, "order_list.<locals>.<listcomp>")
+
+    of_a_template = block(shop, replace(n_plus_one, callers=(loop, shop.render)))
+    of_code = block(shop, replace(n_plus_one, trigger=comprehension, callers=(shop.render, shop.middleware)))
+
+    assert [line.split()[0] for line in of_a_template[1:3]] == ["shop/templates/orders.html:14", "shop/views.py:31"]
+    assert [line.split()[0] for line in of_code[1:3]] == ["shop/views.py:31", "shop/middleware.py:12"]
+
+
 def test_of_callers_in_code_the_nearest_is_shown(shop: Shop, n_plus_one: Finding) -> None:
     shown = "\n".join(block(shop, replace(n_plus_one, callers=(shop.render, shop.middleware))))
 
