@@ -16,7 +16,7 @@ from dbprofile.rules import DEFAULT_RULES
 from dbprofile.rules.rule import Rule
 
 if TYPE_CHECKING:
-    from pathlib import Path  # which loads urllib where it runs
+    pass  # which loads urllib where it runs
 
 __all__ = ["CONSOLES", "Settings", "project_root", "project_settings", "switch"]
 
@@ -180,27 +180,30 @@ def _unknown(key: object, known: Collection[str]) -> ConfigurationError:
 # --- where settings come from ---------------------------------------------------------------------------------------
 
 
-def project_root(start: Path | None = None) -> Path:
+def project_root(start: str | os.PathLike[str] | None = None) -> str:
     """The nearest folder upwards with ``pyproject.toml``, else with ``manage.py``, else the working directory."""
-    from pathlib import Path  # noqa: PLC0415 - 4 ms, half of it urllib, that an application which never asks need not pay
-
-    here = (start or Path.cwd()).resolve()
+    here = os.path.realpath(start if start is not None else os.getcwd())
     for name in ("pyproject.toml", "manage.py"):
-        for folder in (here, *here.parents):
-            if (folder / name).is_file():
-                return folder
+        folder = here
+        while not os.path.isfile(os.path.join(folder, name)) and folder != os.path.dirname(folder):
+            folder = os.path.dirname(folder)
+        if os.path.isfile(os.path.join(folder, name)):
+            return folder
     return here
 
 
-def project_settings(root: Path | None = None) -> Mapping[str, object]:
+def project_settings(root: str | os.PathLike[str] | None = None) -> Mapping[str, object]:
     """The table ``[tool.dbprofile]`` of the project; empty without one.
 
     Raises:
         ConfigurationError: if the file cannot be read, or is no TOML, or the table is none.
     """
-    file = (root or project_root()) / "pyproject.toml"
+    file = os.path.join(root if root is not None else project_root(), "pyproject.toml")
+    if not os.path.isfile(file):
+        return {}
     try:
-        text = file.read_text(encoding="utf-8") if file.is_file() else ""
+        with open(file, encoding="utf-8") as opened:
+            text = opened.read()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"dbprofile: {file} cannot be read: {error}") from error
     if "dbprofile" not in text:

@@ -53,9 +53,9 @@ def test_the_root_is_the_nearest_folder_with_a_project_file(tmp_path: Path) -> N
     (tmp_path / "manage.py").touch()
     inner = tmp_path / "shop" / "views"
     inner.mkdir(parents=True)
-    assert project_root(inner) == tmp_path.resolve()
+    assert project_root(inner) == str(tmp_path.resolve())
     (tmp_path / "shop" / "pyproject.toml").touch()
-    assert project_root(inner) == (tmp_path / "shop").resolve()
+    assert project_root(inner) == str((tmp_path / "shop").resolve())
 
 
 def test_the_table_of_the_project_is_read(tmp_path: Path) -> None:

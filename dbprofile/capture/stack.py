@@ -96,7 +96,7 @@ def _prefix(folder: str) -> str:
 
 _libraries = _library_folders()
 _INSTALLED: Final = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-_own = _prefix(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120 - pathlib costs 4 ms at import
+_own = _prefix(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _application_paths: tuple[str, ...] = ()
 
 

@@ -43,10 +43,10 @@ class Source:
 
 def source_of(file: str) -> Source | None:
     """The source of a file; ``None`` where there is no such regular file (a prompt, a template by its bare name)."""
-    if not os.path.isabs(file):  # noqa: PTH117 - pathlib loads urllib, which nothing here needs
+    if not os.path.isabs(file):
         return None
     try:
-        found = os.stat(file)  # noqa: PTH116 - as above
+        found = os.stat(file)
     except (OSError, ValueError):
         return None
     if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
@@ -57,7 +57,7 @@ def source_of(file: str) -> Source | None:
 @lru_cache(maxsize=KEPT)
 def _read(file: str, _changed: int, _size: int) -> Source | None:
     try:
-        with open(file, "rb") as opened:  # noqa: PTH123 - as above
+        with open(file, "rb") as opened:
             return Source(file, opened.read())
     except OSError:
         return None  # it went away, or may not be read

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dbprofile.capture.callsite import CallSite
 from dbprofile.capture.profile import Profile
@@ -13,12 +13,9 @@ from dbprofile.findings.finding import Finding, Fix
 from dbprofile.findings.numbers import duration, quantity, times
 from dbprofile.findings.places import place_of
 from dbprofile.output.excerpts import sql_excerpt
-from dbprofile.output.source import shown_path, source_text
+from dbprofile.output.source import Root, shown_path, source_text
 from dbprofile.output.terminal import Terminal, cells, elide_end, visible, wrapped
 from dbprofile.sql.statement import Statement
-
-if TYPE_CHECKING:
-    from pathlib import Path  # which loads urllib where it runs
 
 __all__ = ["Block"]
 
@@ -47,7 +44,7 @@ class Block:
     finding: Finding
     profile: Profile
     terminal: Terminal
-    root: Path | None = None
+    root: Root | None = None
 
     def lines(self) -> Iterator[str]:
         """The block, line by line."""

@@ -6,16 +6,14 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dbprofile.errors import ConfigurationError
 from dbprofile.findings.finding import Severity
 from dbprofile.findings.report import Report
 from dbprofile.output.renderers import text
+from dbprofile.output.source import Root
 from dbprofile.output.terminal import PLAIN, Terminal
-
-if TYPE_CHECKING:
-    from pathlib import Path  # which loads urllib where it runs
 
 __all__ = ["LogSink"]
 
@@ -38,7 +36,7 @@ class LogSink:
         ConfigurationError: for another ``console``.
     """
 
-    def __init__(self, console: str = "text", *, root: Path | None = None, colour: bool | None = None) -> None:
+    def __init__(self, console: str = "text", *, root: Root | None = None, colour: bool | None = None) -> None:
         if console not in {"text", "findings", "json"}:
             raise ConfigurationError(f"dbprofile: console={console!r} is not one of 'text', 'findings', 'json'")
         self._quiet = console == "findings"

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dbprofile.capture.callsite import CallSite
 from dbprofile.findings.source import source_of
 
-if TYPE_CHECKING:
-    from pathlib import Path  # which loads urllib where it runs
+__all__ = ["Root", "shown_path", "source_text"]
 
-__all__ = ["shown_path", "source_text"]
+#: The folder that shown paths are relative to.
+Root = str | os.PathLike[str]
 
 LONGEST_LINE: Final = 500
 
 _TAGS: Final = (("{{", "}}"), ("{%", "%}"))
 
 
-def shown_path(file: str, root: Path | None = None) -> str:
+def shown_path(file: str, root: Root | None = None) -> str:
     """A path as people read it: relative to the project's root where it lies below, with ``/`` on every system.
 
     Args:
         file: as a CallSite has it.
         root: the project's root; the working directory if ``None``.
     """
-    folder = str(root) if root is not None else os.getcwd()  # noqa: PTH109 - text is compared with text
+    folder = os.fspath(root) if root is not None else os.getcwd()
     if file.startswith(folder.rstrip(os.sep) + os.sep):
         file = file[len(folder.rstrip(os.sep)) + 1 :]
     return file.replace(os.sep, "/")

@@ -21,7 +21,7 @@ TEST_PATHS: Final = ("conftest.py", "test_*.py", "*_test.py", "tests.py", "*fact
 class Project:
     """A project, as far as its tests need to know it. The pytest plugin sets one; without it there is one with these defaults."""
 
-    root: Path = field(default_factory=project_root)
+    root: Path = field(default_factory=lambda: Path(project_root()))
     """Shown paths are relative to it, and ``[tool.dbprofile]`` is read from it."""
     test_paths: tuple[str, ...] = TEST_PATHS
     """Patterns: one without a slash is the name of a file anywhere, one with a slash a file or folder below the root."""

@@ -22,4 +22,6 @@ def test_where_none_may_be_the_loop_fails_its_test_with_the_cure() -> None:
     ran = run("--queries-nplusone=fail")
     assert ran.returncode == 1
     assert "E   AssertionError: N+1 of Order.customer: 10x SELECT customer at shop.py:44" in ran.stdout.splitlines()
-    assert "fix: select(Order).options(joinedload(Order.customer)) at shop.py:43 saves 10" in ran.stdout
+    assert (
+        "fix: select(Order).order_by(Order.id).options(joinedload(Order.customer)) at shop.py:43 saves 10" in ran.stdout
+    )

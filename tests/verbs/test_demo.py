@@ -7,8 +7,8 @@ import pytest
 
 CURES = {
     "django": 'shop/views.py:25   Order.objects.filter(open=True).select_related("customer")  54 -> 4',
-    "flask": r"shop/pages.py:\d+   select\(Order\).*joinedload\(Order.customer\)",
-    "fastapi": r"shop/app.py:\d+   select\(Order\).*joinedload\(Order.customer\)",
+    "flask": "select(Order).where(Order.open).options(joinedload(Order.customer))  54 -> 4",
+    "fastapi": "select(Order).where(Order.open).options(joinedload(Order.customer))  54 -> 4",
 }
 
 
@@ -29,7 +29,7 @@ def test_the_shop_is_shown_sick_and_cured(framework: str, tmp_path: Path) -> Non
     )
     assert re.search(r"^  N\+1   50 queries that one JOIN replaces .*DBP101$", text, re.MULTILINE)
     assert "50x, 50 different ids" in text
-    assert CURES[framework] in text or re.search(CURES[framework], text)
+    assert CURES[framework] in text
     assert re.search(r"^  SLOW  \d.* over 100 ms  DBP201$", text, re.MULTILINE)
     assert text.rstrip().endswith("GET /orders/ -> GET /orders/cured/: 54 -> 4 queries")
     assert list(tmp_path.iterdir()) == []

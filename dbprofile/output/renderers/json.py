@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from dbprofile.capture.callsite import CallSite
 from dbprofile.capture.counters import Counter, counting_class
@@ -15,11 +14,8 @@ from dbprofile.capture.query import Query
 from dbprofile.findings.finding import Finding, Fix
 from dbprofile.findings.places import place_of
 from dbprofile.findings.report import Report
-from dbprofile.output.source import shown_path
+from dbprofile.output.source import Root, shown_path
 from dbprofile.sql.statement import Statement
-
-if TYPE_CHECKING:
-    from pathlib import Path  # which loads urllib where it runs
 
 __all__ = ["document", "render"]
 
@@ -30,7 +26,7 @@ _PLACES = 5
 def render(
     reports: Iterable[Report],
     *,
-    root: Path | None = None,
+    root: Root | None = None,
     queries: bool = True,
     beside: Mapping[str, object] | None = None,
 ) -> str:
@@ -46,7 +42,7 @@ def render(
     return "\n".join(json.dumps(one, separators=(",", ":")) for one in documents)
 
 
-def document(report: Report, *, root: Path | None = None, queries: bool = False) -> dict[str, object]:
+def document(report: Report, *, root: Root | None = None, queries: bool = False) -> dict[str, object]:
     """A report as plain data; keys are added in later versions, and never taken away."""
     profile = report.profile
     found: dict[str, object] = {
@@ -84,7 +80,7 @@ def _scalar(value: object) -> object:
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
-def _finding(finding: Finding, root: Path | None) -> dict[str, object]:
+def _finding(finding: Finding, root: Root | None) -> dict[str, object]:
     return {
         "code": finding.code,
         "kind": finding.kind,
@@ -110,7 +106,7 @@ def _finding(finding: Finding, root: Path | None) -> dict[str, object]:
     }
 
 
-def _place(site: CallSite | None, root: Path | None) -> dict[str, object] | None:
+def _place(site: CallSite | None, root: Root | None) -> dict[str, object] | None:
     if site is None:
         return None
     return {
@@ -129,7 +125,7 @@ def _statement(statement: Statement | None) -> dict[str, object] | None:
     return {"fingerprint": statement.fingerprint, "text": statement.text, "shape": statement.shape}
 
 
-def _fix(fix: Fix | None, root: Path | None) -> dict[str, object] | None:
+def _fix(fix: Fix | None, root: Root | None) -> dict[str, object] | None:
     if fix is None:
         return None
     return {
@@ -142,7 +138,7 @@ def _fix(fix: Fix | None, root: Path | None) -> dict[str, object] | None:
     }
 
 
-def _statements(queries: Sequence[Query], counters: Sequence[Counter], root: Path | None) -> list[dict[str, object]]:
+def _statements(queries: Sequence[Query], counters: Sequence[Counter], root: Root | None) -> list[dict[str, object]]:
     """What each statement did in all on each database, in the order in which they first ran."""
     detailed: dict[tuple[Statement, str], list[Query]] = defaultdict(list)
     summed: dict[tuple[Statement, str], list[Counter]] = defaultdict(list)
@@ -159,7 +155,7 @@ def _statements(queries: Sequence[Query], counters: Sequence[Counter], root: Pat
 
 
 def _total(
-    statement: Statement, database: str, queries: list[Query], counters: list[Counter], root: Path | None
+    statement: Statement, database: str, queries: list[Query], counters: list[Counter], root: Root | None
 ) -> dict[str, object]:
     places = dict.fromkeys(site for query in queries if (site := place_of(query)) is not None)
     return {
@@ -183,7 +179,7 @@ def _total(
     }
 
 
-def _query(query: Query, begin: int, root: Path | None) -> dict[str, object]:
+def _query(query: Query, begin: int, root: Root | None) -> dict[str, object]:
     why = query.provenance
     return {
         "fingerprint": query.statement.fingerprint,

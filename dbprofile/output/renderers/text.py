@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dbprofile.findings.finding import Severity
 from dbprofile.findings.report import Report
 from dbprofile.output.blocks import Block
 from dbprofile.output.headlines import headline
+from dbprofile.output.source import Root
 from dbprofile.output.terminal import PLAIN, Terminal
-
-if TYPE_CHECKING:
-    from pathlib import Path  # which loads urllib where it runs
 
 __all__ = ["LINES", "render"]
 
@@ -20,7 +18,7 @@ __all__ = ["LINES", "render"]
 LINES: Final = 25
 
 
-def render(reports: Sequence[Report], terminal: Terminal = PLAIN, *, root: Path | None = None) -> str:
+def render(reports: Sequence[Report], terminal: Terminal = PLAIN, *, root: Root | None = None) -> str:
     """The reports as people read them, without a line break at the end.
 
     Args:
@@ -31,7 +29,7 @@ def render(reports: Sequence[Report], terminal: Terminal = PLAIN, *, root: Path 
     return "\n".join(line for report in reports for line in _lines(report, terminal, root))
 
 
-def _lines(report: Report, terminal: Terminal, root: Path | None) -> list[str]:
+def _lines(report: Report, terminal: Terminal, root: Root | None) -> list[str]:
     lines = [headline(report, terminal)]
     if report.worst is None or report.worst < Severity.WARNING:
         return lines
