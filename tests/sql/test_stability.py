@@ -12,8 +12,8 @@ import pytest
 
 from dbprofile.sql import Statement
 from tests.sql.sending import CORPUS, Sent, corpus
+from tests.tree import CORE
 
-ROOT = Path(__file__).parent.parent.parent
 VERSIONS = ("3.11", "3.12", "3.13")
 
 AGAIN = """
@@ -26,9 +26,9 @@ print(json.dumps([Statement.of(sql, dialect, style).fingerprint for _, dialect, 
 
 def _again(python: str, seed: str) -> list[str]:
     """The fingerprints of the corpus, made by another process."""
-    environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(CORE.parent)}
     command = [python, "-c", AGAIN, str(CORPUS)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     fingerprints: list[str] = json.loads(done.stdout)
     return fingerprints
 
