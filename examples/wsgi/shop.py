@@ -5,9 +5,10 @@ from pathlib import Path
 from wsgiref.simple_server import make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, create_engine, select
+
 import dbprofile_sqlalchemy
 import dbprofile_wsgi
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, create_engine, select
 
 metadata = MetaData()
 customers = Table("customer", metadata, Column("id", Integer, primary_key=True), Column("name", String))
