@@ -84,7 +84,7 @@ def forget(code: CodeType) -> None:
 
 
 def _library_folders() -> tuple[str, ...]:
-    folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")}
     folders.update(site.getsitepackages())
     folders.add(site.getusersitepackages())
     return tuple(_prefix(folder) for folder in folders if folder)

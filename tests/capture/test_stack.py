@@ -120,7 +120,13 @@ def test_installed_packages_can_be_named_as_the_application(tmp_path: FilePath) 
 
 
 @pytest.mark.parametrize(
-    "file", ["<string>", "<frozen importlib._bootstrap>", f"{sysconfig.get_path('stdlib')}/json/decoder.py"]
+    "file",
+    [
+        "<string>",
+        "<frozen importlib._bootstrap>",
+        f"{sysconfig.get_path('stdlib')}/json/decoder.py",
+        f"{sysconfig.get_path('scripts')}/uvicorn",
+    ],
 )
 def test_the_standard_library_and_generated_code_are_not_the_application(file: str) -> None:
     assert not stack.is_application_file(file)
