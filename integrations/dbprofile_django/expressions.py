@@ -8,9 +8,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
-from dbprofile.hooks import CallSite, one_line, source_of
+from dbprofile.hooks import CallSite, Source, one_line, source_of
 
 __all__ = ["Call", "Expression", "find_expression"]
 
@@ -81,20 +82,31 @@ def find_expression(path: Sequence[CallSite], owner: str, managers: Collection[s
     functions = [site for site in path if site.template is None and site.function][:FUNCTIONS]
     for site in functions:
         source = source_of(site.file)
-        if source is None or source.tree is None:
-            continue
-        found: list[Expression] = []
-        here: list[Expression] = []
-        for chain in _chains(_function(source.tree, site.line), owner, managers):
-            expression = _expression(chain, source.text, site)
-            if expression is not None:
-                found.append(expression)
-                if chain[0].lineno <= site.line <= (chain[0].end_lineno or 0):
-                    here.append(expression)
+        found = _expressions(source, site.place(), owner, frozenset(managers)) if source is not None else ()
         if found:
-            many = [expression for expression in found if expression.delivers_many]
-            return next((chosen[0] for chosen in (here, many, found) if len(chosen) == 1), None)
+            here = [expression for expression, there in found if there]
+            many = [expression for expression, _ in found if expression.delivers_many]
+            any_of = [expression for expression, _ in found]
+            return next((chosen[0] for chosen in (here, many, any_of) if len(chosen) == 1), None)
     return None
+
+
+@lru_cache(maxsize=256)
+def _expressions(
+    source: Source, site: CallSite, owner: str, managers: frozenset[str]
+) -> tuple[tuple[Expression, bool], ...]:
+    """The expressions in the function round a line, and whether they stand on it.
+
+    Kept, because the same finding comes with every request; a file that changes is another Source.
+    """
+    if source.tree is None:
+        return ()
+    found = []
+    for chain in _chains(_function(source.tree, site.line), owner, managers):
+        expression = _expression(chain, source.text, site)
+        if expression is not None:
+            found.append((expression, chain[0].lineno <= site.line <= (chain[0].end_lineno or 0)))
+    return tuple(found)
 
 
 def _function(tree: ast.Module, line: int) -> ast.AST:

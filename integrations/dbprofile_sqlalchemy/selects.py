@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from dbprofile.hooks import CallSite, one_line, source_of
+from dbprofile.hooks import CallSite, Source, one_line, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,14 +52,20 @@ def selection_at(origin: CallSite, owner: str) -> Selection | None:
         ``None`` where the source cannot be read or leaves a choice.
     """
     source = source_of(origin.file)
-    tree = source.tree if source is not None else None
-    if source is None or tree is None:
+    return _selection_in(source, origin.line, owner) if source is not None else None
+
+
+@lru_cache(maxsize=256)
+def _selection_in(source: Source, line: int, owner: str) -> Selection | None:
+    # The same finding on every request: its source is read through once, until the file changes and is another Source.
+    tree = source.tree
+    if tree is None:
         return None
-    for head in _heads(tree, origin.line):
+    for head in _heads(tree, line):
         found = _selections(source.text, head, owner)
         if found:
             return found[0] if len(found) == 1 else None
-    function = _function(tree, origin.line)
+    function = _function(tree, line)
     found = _selections(source.text, function if function is not None else tree, owner)
     return found[0] if len(found) == 1 else None
 
