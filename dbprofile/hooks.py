@@ -196,7 +196,10 @@ def fetched(query: Query, started: int, rows: Sequence[object], error: BaseExcep
         rows: what it handed over; only counted, but for the hash of the very first row.
         error: of a fetch that failed or was cancelled.
     """
-    query.fetch_seconds += (perf_counter_ns() - started) * 1e-9
+    seconds = (perf_counter_ns() - started) * 1e-9
+    query.fetch_seconds += seconds
+    for counter in query.counters:
+        counter.fetched(seconds, len(rows))
     if query.fetches == 0:
         query.fetch_started = started
         query.rows = len(rows)

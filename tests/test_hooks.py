@@ -90,3 +90,13 @@ def test_statements_of_a_pool_thread_are_named_by_their_thread() -> None:
         pool.submit(database.execute, "SELECT 1 FROM orders").result()
 
     assert [query.thread for query in scope.profile().queries] == ["pool_0"]
+
+
+def test_fetches_beyond_the_detail_limit_are_counted_too() -> None:
+    with shop() as database, Profiler(detail_limit=0).scope("block", "b") as scope:
+        database.execute("SELECT id FROM orders").fetchall()
+
+    profile = scope.profile()
+    assert profile.queries == ()
+    assert profile.rows == 5
+    assert profile.fetch_seconds > 0

@@ -6,7 +6,7 @@ A group consumes its queries, so each query is in at most one group by construct
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -52,6 +52,13 @@ class Group:
     """The query that loaded the rows the members hang on, where it is in the profile."""
     certain: bool = True
     """Whether provenance or a path binds the members, not the statement alone."""
+    beyond: int = 0
+    """Further executions of the statement that were only counted, beyond the detail limit."""
+
+    @property
+    def size(self) -> int:
+        """How many executions it stands for."""
+        return len(self.queries) + self.beyond
 
     @property
     def first(self) -> Query:
@@ -118,7 +125,26 @@ def analyse(profile: Profile) -> Analysis:
             groups, left = one_pass(left, unit)
             found[name].extend(groups)
         rest.extend(left)
+    if profile.counters:
+        _count_beyond(profile, found["lineages"], found["loops"])
     return Analysis(profile, **found, rest=tuple(rest))
+
+
+def _count_beyond(profile: Profile, *kinds: list[Group]) -> None:
+    """Add what was only counted to the one group of the same statement; where two may be meant it stays a number of the profile."""
+    counted: dict[Hashable, int] = defaultdict(int)
+    for counter in profile.counters:
+        if counter.database is not None:
+            counted[counter.statement, counter.database.name] += counter.count
+    owners: dict[Hashable, int] = defaultdict(int)
+    for groups in kinds:
+        for group in groups:
+            owners[group.first.statement, group.first.database.name] += 1
+    for groups in kinds:
+        for index, group in enumerate(groups):
+            key = (group.first.statement, group.first.database.name)
+            if owners[key] == 1 and counted[key]:
+                groups[index] = replace(group, count=group.count + counted[key], beyond=counted[key])
 
 
 # --- lineages -------------------------------------------------------------------------------------------------------

@@ -82,8 +82,13 @@ class Counter:
 class Counters(dict[tuple[str, str], Counter]):
     """The counters of one lane by text and database; beyond a thousand texts one counter, ``other``, takes the rest."""
 
-    def of(self, query: Query) -> Counter:
-        """The counter that a query belongs to."""
+    def count(self, query: Query) -> None:
+        """Count a query, and let it add its fetches, which are still to come."""
+        counter = self._of(query)
+        counter.add(query.started, query.seconds, query.parameters, failed=query.error is not None)
+        query.counters = (*query.counters, counter)
+
+    def _of(self, query: Query) -> Counter:
         key = (query.sql, query.database.name)
         found = self.get(key)
         if found is None:

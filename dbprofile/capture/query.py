@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dbprofile.sql.statement import Statement
 
@@ -107,6 +107,13 @@ def text_of(sql: object) -> str:
     return str(sql)
 
 
+class Fetched(Protocol):
+    """What hears of a query's fetches: the counters of scopes that keep no more of it."""
+
+    def fetched(self, seconds: float, rows: int) -> None:
+        """So long it took to fetch so many rows."""
+
+
 class Query:
     """One execution of one statement; grows by its fetches until its outermost scope closes, then it stays as it is.
 
@@ -127,6 +134,7 @@ class Query:
         call_site: the innermost line of the application; ``None`` where there is none.
         provenance: why it ran.
         unit: the unit of work within which it is judged.
+        counters: the sums it went into, of scopes that keep no more than that of it.
         connection, transaction: serial numbers; ``transaction`` is ``None`` in autocommit or where it is unknown.
         undone: a rollback took it back.
         autocommit: it was a transaction of its own.
@@ -147,6 +155,7 @@ class Query:
         "batch_size",
         "call_site",
         "connection",
+        "counters",
         "database",
         "error",
         "fetch_seconds",
@@ -188,6 +197,7 @@ class Query:
         self.database = database
         self.parameters = parameters
         self.values: object = None
+        self.counters: tuple[Fetched, ...] = ()
         self.batch_size: int | None = None
         self.round_trips = 1
         self.started = started

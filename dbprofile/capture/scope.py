@@ -178,7 +178,7 @@ class Scope:
         elif self._keeps(query):
             lane.queries.append(query)
         else:
-            lane.counters.of(query).add(query.started, query.seconds, query.parameters, failed=query.error is not None)
+            lane.counters.count(query)
         outer = self.outer
         while outer is not None:
             outer.receive(query)
@@ -200,13 +200,14 @@ class Scope:
         else:
             # Under the thread's own lane: one writer.
             lane = self._lanes.get(ident) or self._lanes.setdefault(ident, Lane(next(self._serials), None))
-            lane.counters.of(query).add(query.started, query.seconds, query.parameters, failed=query.error is not None)
+            lane.counters.count(query)
 
     def _keeps(self, query: Query) -> bool:
-        if self.detailed < self.detail_limit:
+        slow = query.seconds >= self.slow_seconds
+        if self.detailed < self.detail_limit + (DETAIL_LIMIT if slow else 0):
             self.detailed += 1
             return True
-        return query.seconds >= self.slow_seconds and self.detailed < self.detail_limit + DETAIL_LIMIT
+        return False
 
     def _is_inside(self, scope: Scope) -> bool:
         outer = self.outer

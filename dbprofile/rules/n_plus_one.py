@@ -40,7 +40,7 @@ class NPlusOne:
         why = first.provenance
         queries = (*group.queries, *group.followed)
         seconds = in_all(queries)
-        severity = severity_by_count(len(group.queries), seconds)
+        severity = severity_by_count(group.size, seconds)
         if any(query.locks or "locks" in query.statement.flags for query in group.queries):
             severity = Severity.INFO  # row-by-row locking is usually meant
         fix = self._fix(group)
@@ -51,7 +51,7 @@ class NPlusOne:
             kind=self.kind,
             severity=severity,
             subject=relation or first.statement.shape,
-            message=_message(len(group.queries), fix, relation),
+            message=_message(group.size, fix, relation),
             count=group.count,
             seconds=seconds,
             avoidable_seconds=seconds * (1 - left / max(len(queries), 1)),
@@ -88,7 +88,7 @@ class NPlusOne:
                 origin=_origin(group),
                 origin_path=path,
                 trigger=place_of(group.first),
-                count=len(group.queries),
+                count=group.size,
             )
         )
 

@@ -38,7 +38,7 @@ class QueryLoop:
         first = group.first
         why = first.provenance
         seconds = in_all(group.queries)
-        severity = severity_by_count(len(group.queries), seconds) if group.certain else Severity.INFO
+        severity = severity_by_count(group.size, seconds) if group.certain else Severity.INFO
         origin = place_of(group.origin) if group.origin is not None else None
         fix = propose(
             Problem(
@@ -52,7 +52,7 @@ class QueryLoop:
                 origin=origin,
                 origin_path=(),
                 trigger=place_of(first),
-                count=len(group.queries),
+                count=group.size,
                 model=why.model if why is not None else "",
             )
         )
@@ -61,7 +61,7 @@ class QueryLoop:
             kind=self.kind,
             severity=severity,
             subject=first.statement.shape,
-            message=f"{quantity(len(group.queries), 'query', 'queries')} in a loop, each with parameters of its own",
+            message=f"{quantity(group.size, 'query', 'queries')} in a loop, each with parameters of its own",
             count=group.count,
             seconds=seconds,
             avoidable_seconds=seconds * (1 - 1 / len(group.queries)),

@@ -1,8 +1,9 @@
 import pytest
 
 from dbprofile.analysis.grouping import analyse
+from dbprofile.capture.counters import Counter
 from dbprofile.capture.query import Query
-from tests.building import LOOP, MAIN, SERIALIZER, VIEW, profile, read
+from tests.building import LOOP, MAIN, SERIALIZER, SQLITE, VIEW, profile, read
 
 BOOK = "SELECT id, title FROM book WHERE id = ?"
 
@@ -97,3 +98,23 @@ def test_parallel_turns_are_a_loop_only_where_their_origin_is_known() -> None:
     turns = [read(BOOK, (n,), lane=n + 1) for n in range(3)]
     (group,) = analyse(profile(ids, *turns)).loops
     assert group.variant == "parallel"
+
+
+def test_executions_beyond_the_detail_limit_count_in_the_loop_of_their_statement() -> None:
+    counter = Counter(f"{BOOK} /* beyond */", SQLITE)
+    counter.count = 500
+    other = Counter("SELECT id FROM shelf", SQLITE)
+    other.count = 7
+
+    (group,) = analyse(profile(*[read(BOOK, (n,)) for n in range(4)], counters=(counter, other))).loops
+
+    assert (group.count, group.size, group.beyond) == (504, 504, 500)
+
+
+def test_executions_that_may_belong_to_two_loops_are_added_to_none() -> None:
+    counter = Counter(BOOK, SQLITE)
+    counter.count = 500
+    one = [read(BOOK, (n,)) for n in range(4)]
+    another = [read(BOOK, (n,), path=(SERIALIZER, MAIN)) for n in range(10, 14)]
+
+    assert [group.count for group in analyse(profile(*one, *another, counters=(counter,))).loops] == [4, 4]

@@ -220,3 +220,14 @@ def test_findings_of_a_request_are_delivered_once_and_shown_in_the_scope_round_i
     delivered = {report.profile.kind: [finding.code for finding in report.findings] for report in reports}
     assert delivered == {"request": ["DBP102"], "command": []}
     assert [finding.code for finding in profiler.report(command.profile()).findings] == ["DBP102"]
+
+
+def test_slow_statements_beyond_the_limit_are_kept_up_to_a_limit_of_their_own() -> None:
+    profiler = Profiler(detail_limit=0, slow_ms=0)
+    with shop() as database, profiler.scope("request", "r") as scope:
+        for _ in range(1_100):
+            database.execute("SELECT 1 FROM orders")
+
+    profile = scope.profile()
+    assert len(profile.queries) == 1_000
+    assert profile.query_count == 1_100
