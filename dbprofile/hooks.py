@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 
 from dbprofile.capture.callsite import CallSite, Path, Step
 from dbprofile.capture.database import Database
+from dbprofile.capture.lane import Lane
 from dbprofile.capture.provenance import Batch, Lineage, Provenance, Token
 from dbprofile.capture.query import Query, digest
 from dbprofile.capture.scope import (
     UNIT_KINDS,
-    Lane,
     Scope,
     add_listener,
     current_scope,

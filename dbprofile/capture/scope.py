@@ -16,7 +16,7 @@ from contextvars import ContextVar, Token
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from dbprofile.capture.counters import Counters
+from dbprofile.capture.lane import Lane
 from dbprofile.capture.profile import Profile
 from dbprofile.guard import guarded
 
@@ -24,14 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
     from types import FrameType, TracebackType
 
-    from dbprofile.capture.callsite import Path
-    from dbprofile.capture.provenance import Lineage
     from dbprofile.capture.query import Query
 
 __all__ = [
     "DETAIL_LIMIT",
     "UNIT_KINDS",
-    "Lane",
     "Scope",
     "add_listener",
     "current_scope",
@@ -51,28 +48,6 @@ UNIT_KINDS: Final = frozenset({"request", "background", "task", "command", "mess
 _get_ident = threading.get_ident
 #: CO_GENERATOR and CO_ASYNC_GENERATOR; importing inspect for two numbers costs 6 ms.
 _GENERATOR: Final = 0x20 | 0x200
-
-
-class Lane:
-    """What one thread, or one task of an event loop, does in a scope. It alone writes here.
-
-    Attributes:
-        number: 0 opened the scope.
-        paths: interned call paths.
-        roots: interned root lineages.
-        notes: what an adapter keeps for the lane, by a key of its own (the runs of an ORM, a holder waiting for its query).
-    """
-
-    __slots__ = ("counters", "notes", "number", "paths", "queries", "roots", "thread")
-
-    def __init__(self, number: int, thread: str | None) -> None:
-        self.number = number
-        self.thread = thread
-        self.queries: list[Query] = []
-        self.counters = Counters()
-        self.paths: dict[Any, Path] = {}
-        self.roots: dict[tuple[object, ...], Lineage] = {}
-        self.notes: dict[str, Any] = {}
 
 
 class Scope:

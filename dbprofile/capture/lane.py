@@ -1,0 +1,36 @@
+"""Lane: what one thread, or one task of an event loop, does in a scope."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dbprofile.capture.counters import Counters
+
+if TYPE_CHECKING:
+    from dbprofile.capture.callsite import Path
+    from dbprofile.capture.provenance import Lineage
+    from dbprofile.capture.query import Query
+
+__all__ = ["Lane"]
+
+
+class Lane:
+    """What one thread, or one task of an event loop, does in a scope. It alone writes here.
+
+    Attributes:
+        number: 0 opened the scope.
+        paths: interned call paths.
+        roots: interned root lineages.
+        notes: what an adapter keeps for the lane, by a key of its own (the runs of an ORM, a holder waiting for its query).
+    """
+
+    __slots__ = ("counters", "notes", "number", "paths", "queries", "roots", "thread")
+
+    def __init__(self, number: int, thread: str | None) -> None:
+        self.number = number
+        self.thread = thread
+        self.queries: list[Query] = []
+        self.counters = Counters()
+        self.paths: dict[Any, Path] = {}
+        self.roots: dict[tuple[object, ...], Lineage] = {}
+        self.notes: dict[str, Any] = {}
