@@ -230,7 +230,7 @@ def loops(queries: Sequence[Query], unit: _Unit) -> tuple[list[Group], list[Quer
     by_place: dict[Hashable, list[Query]] = defaultdict(list)
     for query in queries:
         if unit.roles[query] == "read":
-            by_place[query.statement, _path(query), query.database.name].append(query)
+            by_place[query.statement.fingerprint, _path(query), query.database.name].append(query)
     groups = []
     for members in by_place.values():
         group = _loop(members, unit)
@@ -288,19 +288,27 @@ def _likely_origin(members: list[Query], turns: int, unit: _Unit) -> Query | Non
 
 def duplicates(queries: Sequence[Query], unit: _Unit) -> tuple[list[Group], list[Query]]:
     """The same statement with the same parameters in one transaction, without a write to its tables in between."""
-    by_question: dict[Hashable, list[Query]] = defaultdict(list)
+    by_statement: dict[Hashable, list[Query]] = defaultdict(list)
     for query in queries:
         if unit.roles[query] in {"read", "lazy"} and _may_repeat(query):
-            why = query.provenance
-            asked_by = (why.relation, why.parent) if why is not None and why.role == "lazy" else None
-            key = (query.statement, parameter_set(query), query.database.name, query.transaction, asked_by)
-            by_question[key].append(query)
+            by_statement[query.statement.fingerprint, query.database.name].append(query)
+    by_question: dict[Hashable, list[Query]] = defaultdict(list)
+    for members in by_statement.values():
+        if len(members) >= DUPLICATE_MIN:
+            for query in members:
+                by_question[_question(query)].append(query)
     groups: list[Group] = []
     for members in by_question.values():
         runs = _runs(members, unit.log)
         groups.extend(Group(tuple(run), len(run)) for run in runs if len(run) >= DUPLICATE_MIN)
     taken = {query for group in groups for query in group.queries}
     return groups, [query for query in queries if query not in taken]
+
+
+def _question(query: Query) -> Hashable:
+    why = query.provenance
+    asked_by = (why.relation, why.parent) if why is not None and why.role == "lazy" else None
+    return (query.statement.fingerprint, parameter_set(query), query.database.name, query.transaction, asked_by)
 
 
 def _may_repeat(query: Query) -> bool:

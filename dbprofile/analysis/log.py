@@ -1,7 +1,8 @@
 """Log: the writes and failures of a profile, sorted once and asked "what happened between?"."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from dbprofile.capture.query import Query
 
@@ -13,18 +14,26 @@ _ANY = ""
 class Log:
     """Writes by table and failures, of the whole profile: a write of any unit changes what a query answers."""
 
-    def __init__(self, queries: Iterable[Query]) -> None:
-        self._writes: dict[str, list[int]] = {}
-        self._failures: list[int] = []
-        self._starts: list[int] = []
-        for query in sorted(queries, key=lambda query: query.started):
-            self._starts.append(query.started)
-            if query.error is not None:
-                self._failures.append(query.started)
+    def __init__(self, queries: Sequence[Query]) -> None:
+        self._queries = queries
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return sorted(query.started for query in self._queries)
+
+    @cached_property
+    def _failures(self) -> list[int]:
+        return sorted(query.started for query in self._queries if query.error is not None)
+
+    @cached_property
+    def _writes(self) -> dict[str, list[int]]:
+        writes: dict[str, list[int]] = {}
+        for query in sorted(self._queries, key=lambda query: query.started):
             statement = query.statement
-            written = statement.written or (() if statement.tables or not _writes(query) else (_ANY,))
+            written = statement.written or (() if statement.tables or not _is_write(query) else (_ANY,))
             for table in written:
-                self._writes.setdefault(_last_part(table), []).append(query.started)
+                writes.setdefault(_last_part(table), []).append(query.started)
+        return writes
 
     def written_between(self, tables: Iterable[str], start: int, end: int) -> bool:
         """Whether one of the tables was written after ``start`` and before ``end`` (``perf_counter_ns``).
@@ -54,6 +63,6 @@ def _last_part(table: str) -> str:
     return table.rpartition(".")[2]
 
 
-def _writes(query: Query) -> bool:
+def _is_write(query: Query) -> bool:
     why = query.provenance
     return (why is not None and why.role == "write") or query.statement.verb in {"CALL", "EXEC", "EXECUTE", "DO"}

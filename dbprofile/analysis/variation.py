@@ -28,8 +28,8 @@ def parameter_set(query: Query) -> Hashable:
     """The literals in the order of the text, and the digest. A set that could not be hashed equals no other."""
     if query.parameters is None:
         return object()
-    literals = tuple(value.hash for value in measured(query).values if value.hash is not None)
-    return (literals, query.parameters)
+    literals = tuple([value.hash for value in measured(query).values if value.hash is not None])
+    return (literals, query.parameters.hash, query.parameters.count)
 
 
 @dataclass(frozen=True)

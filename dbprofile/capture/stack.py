@@ -289,12 +289,13 @@ _known_steps: dict[tuple[int, int], Step] = {}
 
 
 def _step(code: CodeType, offset: int) -> Step:
-    key = (id(code), offset)
-    step = _known_steps.get(key)
+    """The one Step of a position, whichever of its instructions is running."""
+    step = _known_steps.get((id(code), offset))
     if step is None:
-        step = Step(code, first_instruction(code, offset))
+        first = first_instruction(code, offset)
+        step = _known_steps.get((id(code), first)) or Step(code, first)
         if len(_known_steps) < TABLE_LIMIT:
-            _known_steps[key] = step
+            _known_steps[id(code), offset] = _known_steps[id(code), first] = step
     return step
 
 

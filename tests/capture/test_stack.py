@@ -142,7 +142,14 @@ def test_a_step_reads_its_line_when_asked() -> None:
 
     assert (step.function, step.line) == (code.co_qualname, code.co_firstlineno)
     assert step.place() == CallSite(code.co_filename, code.co_firstlineno, code.co_qualname)
-    assert step == Step(code, 0) != Step(code, 2)
+
+
+def test_one_position_is_one_step_however_it_was_reached() -> None:
+    root = sys._getframe()
+    first, second = (path_here({}, root) for _ in range(2))
+
+    assert first == second
+    assert first[0] is second[0]
 
 
 def test_a_jinja_template_names_its_own_line() -> None:
