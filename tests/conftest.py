@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from dbprofile import guard
+from dbprofile.capture import scope
 from tests import services
 
 # A run repeats itself; only a long one (DBPROFILE_TEXTS) looks for what no run has seen. A slow machine is no failure.
@@ -55,6 +56,8 @@ def _faults_surface() -> Iterator[None]:
     yield
     guard.reraising(False)
     guard.reset_faults()
+    # A fault that was put into leaving a scope leaves it behind, for whatever runs in this context next.
+    scope._CURRENT.set(None)
 
 
 @pytest.fixture

@@ -77,7 +77,17 @@ DOORS_BY_FILE = {
 
 ORDER = {
     "dbprofile.sql": ("tokens", "fingerprint", "summary", "shape", "statement"),
-    "dbprofile.capture": ("database", "callsite", "stack", "provenance", "query", "counters", "profile", "lane", "scope"),
+    "dbprofile.capture": (
+        "database",
+        "callsite",
+        "stack",
+        "provenance",
+        "query",
+        "counters",
+        "profile",
+        "lane",
+        "scope",
+    ),
     "dbprofile.analysis": ("variation", "log", "units", "lookalikes", "grouping", "eager"),
     "dbprofile.findings": ("finding", "fixes", "report", "silence", "baseline"),
     "dbprofile.output": ("terminal", "renderers", "background", "history", "sinks"),

@@ -62,22 +62,22 @@ class Mark:
 
 
 _classes: dict[int, int | Mark] = {}
-_alive: list[CodeType] = []
+#: Two threads may meet a code object for the first time at once: by id, it is held once all the same.
+_alive: dict[int, CodeType] = {}
 _files: dict[str, bool] = {}
 
 
 def know(code: CodeType, mark: Mark) -> None:
     """Enter a library function into the table; a later mark for the same code replaces the earlier one."""
-    if id(code) not in _classes:
-        _alive.append(code)
+    _alive[id(code)] = code
     _classes[id(code)] = mark
 
 
 def forget(code: CodeType) -> None:
     """Take a mark out again; the function is classified by its file from then on."""
     if isinstance(_classes.get(id(code)), Mark):
-        del _classes[id(code)]
-        _alive[:] = [kept for kept in _alive if kept is not code]
+        _classes.pop(id(code), None)
+        _alive.pop(id(code), None)
 
 
 # --- application or library -----------------------------------------------------------------------------------------
@@ -105,9 +105,9 @@ def set_application_paths(paths: Iterable[str]) -> None:
     global _application_paths
     _application_paths = tuple(os.path.realpath(path) for path in paths)
     _files.clear()
-    for code in [kept for kept in _alive if not isinstance(_classes.get(id(kept)), Mark)]:
-        del _classes[id(code)]
-    _alive[:] = [kept for kept in _alive if id(kept) in _classes]
+    for number in [number for number, kind in list(_classes.items()) if not isinstance(kind, Mark)]:
+        _classes.pop(number, None)
+        _alive.pop(number, None)
 
 
 def is_application_file(filename: str) -> bool:
@@ -141,7 +141,7 @@ def _classify(frame: FrameType) -> int | Mark:
     else:
         kind = APPLICATION if is_application_file(code.co_filename) else LIBRARY
     if len(_alive) < TABLE_LIMIT:
-        _alive.append(code)
+        _alive[id(code)] = code
         _classes[id(code)] = kind
     return kind
 

@@ -119,6 +119,16 @@ def test_installed_packages_can_be_named_as_the_application(tmp_path: FilePath) 
         stack.set_application_paths([])
 
 
+def test_code_that_two_threads_met_at_once_is_forgotten_as_one() -> None:
+    frame = sys._getframe()
+    kinds = [stack._classify(frame) for _ in range(2)]
+    stack.set_application_paths([])
+
+    assert kinds == [stack.APPLICATION] * 2
+    assert id(frame.f_code) not in stack._classes
+    assert id(frame.f_code) not in stack._alive
+
+
 @pytest.mark.parametrize(
     "file",
     [
