@@ -49,7 +49,6 @@ class Settings:
     """Folders or files whose code counts as the application's although it is installed in site-packages."""
     show_values: bool = False
     """Keep and show parameter values: for development only."""
-    rules_on: Sequence[str] = ()
     rules_off: Sequence[str] = ()
     """Codes of rules to leave out, ``["DBP111"]``."""
     thresholds: Mapping[str, object] = field(default_factory=dict)
@@ -89,10 +88,9 @@ class Settings:
                 f"dbprofile: detail_limit={self.detail_limit!r} is negative; 0 keeps counters only"
             )
         known = {_attribute(rule, "code") for rule in DEFAULT_RULES}
-        for key in ("rules_on", "rules_off"):
-            for code in getattr(self, key):
-                if code not in known:
-                    raise ConfigurationError(f"dbprofile: {key} names {code!r}; rules are {', '.join(sorted(known))}")
+        for code in self.rules_off:
+            if code not in known:
+                raise ConfigurationError(f"dbprofile: rules_off names {code!r}; rules are {', '.join(sorted(known))}")
 
     def rules(self, rules: Iterable[Rule]) -> tuple[Rule, ...]:
         """The rules with their thresholds of these settings, without those that are switched off."""
