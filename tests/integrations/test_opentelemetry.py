@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind, TraceFlags, format_trace_id, get_curre
 from dbprofile import ConfigurationError, Database, Finding, Profiler, Report, Scope, Severity, hooks
 from dbprofile.capture.callsite import CallSite
 from dbprofile_opentelemetry import EventRate, OpenTelemetry
+from dbprofile_opentelemetry.limits import RateLimiter
 from tests.building import lazy, origin_of, profile, read
 from tests.sources import Connection, shop
 from tests.telemetry import Backend
@@ -629,6 +630,20 @@ def test_events_beyond_the_rate_are_counted_and_no_statement_drowns_another(back
     assert point.value == 97
     assert dict(point.attributes) == {"dbprofile.event.name": SLOW, "dbprofile.drop.reason": "rate_limit"}
     assert backend.total("dbprofile.slow_queries") == 101
+
+
+def test_an_event_says_how_many_like_it_were_not_sent(backend: Backend) -> None:
+    sink = backend.sink(slow_query_ms=EVERY)
+    now = [0.0]
+    sink._limiter = RateLimiter(EventRate(), lambda: now[0])
+    with Profiler(sinks=[sink]):
+        for _ in range(5):
+            send("SELECT id FROM orders")
+        now[0] += 10
+        send("SELECT id FROM orders")
+
+    counts = [event.attributes.get("dbprofile.suppressed_count") for event in backend.events(SLOW)]
+    assert counts == [None, None, None, 2]
 
 
 # --- the way out ----------------------------------------------------------------------------------------------------
