@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -123,9 +124,10 @@ def _followed(scope: Scope, request: HttpRequest, response: HttpResponseBase) ->
     return True
 
 
+@guarded("django.name", None)
 def _name(scope: Scope, request: HttpRequest) -> None:
     match = request.resolver_match
-    if match is not None:
+    if match is not None and match.route is not None:
         # A pattern of re_path() begins with the mark of its start, which no path has.
         routed(scope, request.method or "", f"/{match.route.removeprefix('^')}")
 
@@ -155,7 +157,7 @@ class _Within:
 
 
 class _Last:
-    """The last closer of a response: it ends the scope."""
+    """The last closer of a response: it ends the scope. In a pickled response it does nothing, also where dbprofile is absent."""
 
     __slots__ = ("_scope",)
 
@@ -164,3 +166,7 @@ class _Last:
 
     def __call__(self) -> None:
         finish(self._scope)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Middleware that caches whole responses may stand outside, and pickles a response with its closers.
+        return (partial, (bool,))

@@ -1,5 +1,6 @@
 """A scope for each request: named by its route, open until the last byte, in synchronous and asynchronous applications."""
 
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
+from django.urls import ResolverMatch
 
 from dbprofile import ConfigurationError, Profiler, Report, Scope, current_scope, set_default_profiler
 from dbprofile_django import ProfileMiddleware
@@ -88,6 +90,29 @@ def test_the_scope_is_on_the_request(reports: list[Report]) -> None:
     assert not _is_open(scope)
     assert current_scope() is None
     assert len(reports) == 1
+
+
+def test_a_response_is_pickled_by_a_cache_that_stands_outside(reports: list[Report]) -> None:
+    response = middleware()(RequestFactory().get("/"))
+    assert isinstance(response, HttpResponse)
+    pickled = pickle.dumps(response)
+    assert b"dbprofile" not in pickled
+    copy = pickle.loads(pickled)
+    copy.close()
+    assert copy.closed
+    assert not reports
+    response.close()
+    assert len(reports) == 1
+
+
+def test_a_match_without_a_route_has_no_name_and_still_ends(reports: list[Report]) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        request.resolver_match = ResolverMatch(view, (), {})
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        ProfileMiddleware(view)(RequestFactory().get("/unnamed/"))
+    assert the_report(reports).profile.name == "GET /unnamed/"
 
 
 def test_nothing_is_delivered_before_the_response_is_closed(reports: list[Report]) -> None:
