@@ -206,8 +206,8 @@ def fetched(query: Query, started: int, rows: Sequence[object], error: BaseExcep
         if rows:
             try:  # noqa: SIM105 - suppress() is three calls for each fetch
                 query.answer = hash(rows[0])
-            except TypeError:
-                pass  # a list or a document among the values
+            except (TypeError, ValueError):
+                pass  # a list, a document or a writable memoryview among the values
     else:
         query.rows = (query.rows or 0) + len(rows)
     query.fetches += 1

@@ -31,6 +31,16 @@ def test_fetches_grow_the_query_after_it_was_recorded() -> None:
     assert query.fetch_seconds > 0
 
 
+def test_rows_that_cannot_be_hashed_are_counted_without_an_answer() -> None:
+    with shop() as database, Profiler().scope("block", "b") as scope:
+        database.execute("SELECT id FROM orders")
+        (query,) = scope.profile().queries
+        hooks.fetched(query, 0, [(memoryview(bytearray(b"document")),)])
+        hooks.fetched(query, 0, [([1],)])
+
+    assert (query.rows, query.fetches, query.answer) == (2, 2, None)
+
+
 def test_the_class_of_an_error_is_kept_and_its_message_is_not() -> None:
     with shop() as database, Profiler().scope("block", "b") as scope, pytest.raises(sqlite3.OperationalError):
         database.execute("SELECT secret FROM nowhere")

@@ -72,8 +72,8 @@ def digest(parameters: object) -> Digest | None:
             return Digest(whole, len(values), tuple(map(hash, values)), (), names)
         ends = names[:ENDS] + names[-ENDS:] if names else ()
         return Digest(whole, len(values), tuple(map(hash, values[:ENDS])), tuple(map(hash, values[-ENDS:])), ends)
-    except TypeError:
-        # A list, an array or a JSON document among the values.
+    except (TypeError, ValueError):
+        # A list, an array, a JSON document or a writable memoryview among the values.
         return _digest_of_lists(values, names)
 
 
@@ -87,7 +87,7 @@ def _digest_of_lists(values: tuple[Any, ...], names: tuple[str, ...]) -> Digest 
         whole = hash((hashable, tuple(map(type, values))))
         head = tuple(map(hash, hashable[:ENDS]))
         tail = tuple(map(hash, hashable[-ENDS:])) if len(hashable) > ENDS else ()
-    except TypeError:
+    except (TypeError, ValueError):
         return None
     return Digest(whole, len(values), head, tail, names[:ENDS] + names[-ENDS:] if tail else names)
 

@@ -45,6 +45,8 @@ def test_what_cannot_be_hashed_has_no_digest() -> None:
     assert digest(({"a": 1},)) is None
     assert digest(([1, 2], "x")) == digest(([1, 2], "x")) != digest(([1, 3], "x"))
     assert digest((list(range(1000)),)) is None
+    assert digest((memoryview(bytearray(b"document")),)) is None
+    assert digest(([1], memoryview(bytearray(b"document")))) is None
 
 
 @pytest.mark.parametrize(
