@@ -22,9 +22,10 @@ class Lane:
         paths: interned call paths.
         roots: interned root lineages.
         notes: what an adapter keeps for the lane, by a key of its own (the runs of an ORM, a holder waiting for its query).
+        handed_over: its part of the scope was cut off; what is still in flight belongs to the next one.
     """
 
-    __slots__ = ("counters", "notes", "number", "paths", "queries", "roots", "thread")
+    __slots__ = ("counters", "handed_over", "notes", "number", "paths", "queries", "roots", "thread")
 
     def __init__(self, number: int, thread: str | None) -> None:
         self.number = number
@@ -34,3 +35,4 @@ class Lane:
         self.paths: dict[Any, Path] = {}
         self.roots: dict[tuple[object, ...], Lineage] = {}
         self.notes: dict[str, Any] = {}
+        self.handed_over = False

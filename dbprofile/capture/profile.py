@@ -99,7 +99,7 @@ class Profile:
     def unique_query_count(self) -> int:
         """Number of distinct texts among the queries that count."""
         texts = {query.sql for query in self.counted}
-        return len(texts.union(counter.sql for counter in self.counters))
+        return len(texts.union(counter.sql for counter in self.counters if not is_transaction_control(counter.sql)))
 
 
 def database_seconds(queries: Iterable[Query]) -> float:

@@ -122,7 +122,9 @@ class Scope:
     # --- the hot path -------------------------------------------------------------------------------------------
 
     def lane(self) -> Lane:
-        """The lane of the running thread or task."""
+        """The lane of the running thread or task; of a scope that is closed a new one each time, which nobody keeps."""
+        if not self.open:
+            return Lane(0, None)
         key: object = None
         events = sys.modules.get("asyncio.events")  # an asyncio that was never imported runs no task
         if events is not None:
@@ -144,6 +146,8 @@ class Scope:
             return
         if lane is None:
             lane = self.lane()
+        elif lane.handed_over:
+            lane, query.unit = self.lane(), self.unit
         query.lane = lane.number
         query.thread = lane.thread
         query.phase = self.phase
@@ -223,7 +227,7 @@ class Scope:
     @contextmanager
     def entered(self) -> Iterator[Scope]:
         """Make the scope current for one step, without closing it at the end."""
-        if self.root is None:
+        if self.root is None and self.open:
             self.root = _root_frame(sys._getframe(2))  # noqa: SLF001 - as in __enter__, past contextlib's frame
         token = _CURRENT.set(self)
         try:
@@ -254,6 +258,8 @@ class Scope:
         if not discard:
             self.settle()
         profile = None if discard else self.profile()
+        for lane in list(self._lanes.values()):
+            lane.handed_over = True  # statements in flight belong to the part that begins
         self._lanes, self._received, self.detailed, self._serials = {}, {}, 0, count()
         if self._on_close is not None and profile is not None:
             self._on_close(self, profile)
@@ -305,7 +311,7 @@ class Scope:
             started=self._wall / 1e9,
             seconds=(time.perf_counter_ns() - self._clock) / 1e9,
             queries=tuple(queries),
-            counters=tuple(counter for lane in lanes for counter in lane.counters.values()),
+            counters=tuple(counter for lane in lanes for counter in list(lane.counters.values())),
             unit=self.unit,
             untracked=_since(self._untracked, _untracked),
             late=_since(self._late, _late),
@@ -431,7 +437,7 @@ def _since(before: Tally[str], now: Tally[str]) -> dict[str, int]:
 def _root_frame(frame: FrameType | None) -> FrameType | None:
     """The first frame outward that is neither contextlib's, a generator nor ours: the loop round a block is often in it."""
     while frame is not None:
-        name = frame.f_globals.get("__name__", "")
+        name = str(frame.f_globals.get("__name__"))  # a program that is run by exec may have none
         ours = name == "contextlib" or name.partition(".")[0] == "dbprofile" or name.startswith("dbprofile_")
         if not ours and not frame.f_code.co_flags & _GENERATOR:
             return frame

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dbprofile import Profiler, Report, current_scope
+from dbprofile import Profiler, Report, current_scope, hooks
 from dbprofile.capture.scope import muted
+from tests.building import SQLITE
 from tests.sources import shop
 
 
@@ -128,6 +129,38 @@ def test_a_cut_hands_over_the_response_and_goes_on_as_background(profiler: Profi
     assert {query.phase for query in background.queries} == {"background"}
 
 
+def test_a_statement_in_flight_at_a_cut_belongs_to_the_part_that_begins(
+    profiler: Profiler, reports: list[Report]
+) -> None:
+    with profiler.scope("request", "GET /") as scope:
+        watch = hooks.start(scope, "SELECT 1 FROM orders", (), SQLITE)
+        scope.cut("background", "GET /")
+        hooks.stop(watch)
+
+    assert [(report.profile.kind, report.profile.query_count) for report in reports] == [
+        ("request", 0),
+        ("background", 1),
+    ]
+    (query,) = reports[1].profile.queries
+    assert query.unit == reports[1].profile.unit
+
+
+def test_nothing_is_kept_of_statements_that_nobody_collects() -> None:
+    scope = Profiler().scope("request", "GET /")
+    scope.close()
+
+    assert scope.lane() is not scope.lane()
+    with scope.entered():
+        assert scope.root is None
+
+
+def test_a_program_without_a_name_is_recorded_too(profiler: Profiler) -> None:
+    names: dict[str, object] = {"__name__": None, "profiler": profiler}
+    exec("with profiler.scope('block', 'b') as scope: open = scope.open", names)
+
+    assert names["open"] is True
+
+
 def test_tasks_of_one_scope_have_lanes_of_their_own(profiler: Profiler) -> None:
     async def ask(database: object) -> None:
         await asyncio.sleep(0)
@@ -174,6 +207,17 @@ def test_transaction_control_is_listed_but_does_not_count(profiler: Profiler) ->
 
     assert scope.profile().query_count == 1
     assert scope.profile().not_counted == {"tx": 2}
+
+
+def test_savepoints_beyond_the_limit_are_no_queries_of_the_application() -> None:
+    with shop() as database, Profiler(detail_limit=0).scope("request", "GET /") as scope:
+        for number in range(3):
+            database.execute(f"SAVEPOINT s{number}")
+            database.execute("SELECT 1 FROM orders")
+            database.execute(f"RELEASE SAVEPOINT s{number}")
+
+    profile = scope.profile()
+    assert (profile.query_count, profile.unique_query_count) == (3, 1)
 
 
 def test_fifty_threads_record_into_fifty_scopes(profiler: Profiler, reports: list[Report]) -> None:
