@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from random import random
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from dbprofile.analysis.grouping import Analysis, analyse
 from dbprofile.capture.profile import Profile
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = ["Profiler", "Sink", "default_profiler", "profiler_for", "set_default_profiler", "watch"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+D = TypeVar("D")
 
 #: A sink is called with each report when its scope has closed and was judged. It may also define, and is then told of,
 #: ``query_done(query, handle, exception)`` after each execution, with or without a scope; ``unit_opened(scope)``; and
@@ -69,11 +73,12 @@ class Profiler:
     def _attach(self, sink: Sink) -> None:
         attached = getattr(sink, "attached", None)
         if attached is not None:
-            _tell(attached, self)
+            _safe(attached)(self)
 
     def _listen(self) -> None:
         for name in ("query_done", "unit_opened", "unit_done"):
-            self._told[name] = tuple(getattr(sink, name) for sink in self.sinks if hasattr(sink, name))
+            self._told[name] = tuple(_safe(getattr(sink, name)) for sink in self.sinks if hasattr(sink, name))
+        self._told["report"] = tuple(map(_safe, self.sinks))
         if self._told["query_done"]:
             add_listener(self)
 
@@ -120,12 +125,14 @@ class Profiler:
         )
         if _stands_alone(scope):
             for tell in self._told["unit_opened"]:
-                _tell(tell, scope)
+                tell(scope)
         return scope
 
     def report(self, profile: Profile) -> Report:
         """Ask the rules about a profile. Worst findings first, then the most avoidable time."""
-        analysis = analyse(profile)
+        analysis = _analysed(profile)
+        if analysis is None:
+            return Report(profile)
         findings = [finding for rule in self.rules for finding in _ask(rule, analysis)]
         findings.sort(key=lambda finding: (-finding.severity, -finding.avoidable_seconds, -finding.seconds))
         return Report(profile, tuple(findings))
@@ -148,12 +155,12 @@ class Profiler:
     def query_done(self, query: Query, handle: object, exception: BaseException | None) -> None:
         """Pass a statement on to the sinks that want to hear of it."""
         for tell in self._told["query_done"]:
-            _tell(tell, query, handle, exception)
+            tell(query, handle, exception)
 
     def _settled(self, scope: Scope) -> None:
         if _stands_alone(scope):
             for tell in self._told["unit_done"]:
-                _tell(tell, scope)
+                tell(scope)
 
     @guarded("profiler.deliver", None)
     def _closed(self, scope: Scope, profile: Profile) -> None:
@@ -161,8 +168,8 @@ class Profiler:
             return  # nobody listens, or the scope round it delivers
         report = self.report(profile)
         report = Report(profile, _own(report.findings, profile), _own(report.silenced, profile))
-        for sink in self.sinks:
-            _tell(sink, report)
+        for tell in self._told["report"]:
+            tell(report)
 
 
 def _stands_alone(scope: Scope) -> bool:
@@ -177,14 +184,23 @@ def _own(findings: Sequence[Finding], profile: Profile) -> tuple[Finding, ...]:
     return tuple(finding for finding in findings if not any(query.unit in inner for query in finding.queries))
 
 
-@guarded("rule", ())
+@guarded("profiler.analyse", None)
+def _analysed(profile: Profile) -> Analysis | None:
+    return analyse(profile)
+
+
 def _ask(rule: Rule, analysis: Analysis) -> Sequence[Finding]:
-    return tuple(rule(analysis))
+    return _failing_open("rule", rule, lambda: tuple(rule(analysis)), ())()
 
 
-@guarded("sink", None)
-def _tell(sink: Callable[..., object], *about: object) -> None:
-    sink(*about)
+def _safe(sink: Callable[..., object]) -> Callable[..., object]:
+    return _failing_open("sink", sink, sink, None)
+
+
+def _failing_open(what: str, owner: object, call: Callable[P, R], default: D) -> Callable[P, R | D]:
+    """A call under a guard of its owner's: one that fails again and again switches itself off, and no other."""
+    named = owner if hasattr(owner, "__qualname__") else type(owner)
+    return guarded(f"{what} {named.__module__}.{named.__qualname__}", default)(call)
 
 
 # --- which profiler -------------------------------------------------------------------------------------------------

@@ -3,10 +3,11 @@ from collections.abc import Iterable
 
 import pytest
 
-from dbprofile import ConfigurationError, Finding, Profiler, Query, Report, Scope, Severity
+from dbprofile import ConfigurationError, Finding, Profiler, Query, Report, Scope, Severity, Statement
 from dbprofile.analysis.grouping import Analysis
+from dbprofile.guard import FAULT_LIMIT
 from dbprofile.profiler import default_profiler, profiler_for, set_default_profiler
-from tests.building import profile, read
+from tests.building import SQLITE, profile, read
 from tests.sources import shop
 
 
@@ -37,6 +38,31 @@ def test_a_rule_that_fails_costs_one_log_line_and_its_own_findings(
 
     assert codes == [["APP001"]] * 3
     assert len(caplog.records) == 1
+
+
+def test_what_fails_again_and_again_switches_off_itself_alone(failing_open: None) -> None:
+    def broken(_about: object) -> Iterable[Finding]:
+        raise RuntimeError
+
+    queries = profile(*[read("SELECT id FROM book") for _ in range(11)])
+    delivered: list[Report] = []
+    profiler = Profiler(rules=[broken, ten_is_too_many], sinks=[broken, delivered.append])
+    for _ in range(FAULT_LIMIT + 1):
+        with profiler.scope("request", "r"):
+            pass
+
+    assert [finding.code for finding in profiler.report(queries).findings] == ["APP001"]
+    assert len(delivered) == FAULT_LIMIT + 1
+
+
+def test_a_profile_that_cannot_be_analysed_is_a_report_without_findings(failing_open: None) -> None:
+    class NoQuery(Query):
+        @property
+        def statement(self) -> Statement:
+            raise RuntimeError
+
+    broken = NoQuery("SELECT 1", SQLITE)
+    assert Profiler().report(profile(broken)).findings == ()
 
 
 def test_a_sink_that_fails_stops_neither_the_application_nor_the_other_sinks(failing_open: None) -> None:
