@@ -42,6 +42,8 @@ __all__ = [
 
 #: Statements that a scope keeps in full detail; beyond it counters by text.
 DETAIL_LIMIT: Final = 1_000
+#: Names under which statements in no open scope are counted; all further threads and scopes share one.
+NAME_LIMIT: Final = 100
 #: Scopes of these kinds are units of work: their queries are never judged together with others.
 UNIT_KINDS: Final = frozenset({"request", "background", "task", "command", "message"})
 
@@ -197,7 +199,7 @@ class Scope:
         return False
 
     def _receive_late(self, query: Query) -> None:
-        _late[f"{self.name} ({threading.current_thread().name})"] += 1
+        _count_late(self)
         outer = self.outer
         while outer is not None:
             outer.receive(query)
@@ -371,7 +373,7 @@ def receiver() -> Scope | None:
     try:
         name = _here.name
     except AttributeError:
-        name = _here.name = threading.current_thread().name
+        name = _here.name = _told_apart(threading.current_thread().name, _untracked)
     _untracked[name] += 1
     return _OUTSIDE if _listeners else None
 
@@ -382,8 +384,17 @@ def _late_receiver(closed: Scope) -> Scope | None:
         return None
     if closed.outer is not None or _listeners:
         return closed
-    _late[f"{closed.name} ({threading.current_thread().name})"] += 1
+    _count_late(closed)
     return None
+
+
+def _count_late(closed: Scope) -> None:
+    _late[_told_apart(f"{closed.name} ({threading.current_thread().name})", _late)] += 1
+
+
+def _told_apart(name: str, tally: Tally[str]) -> str:
+    # Threads that live as long as one request, and paths without a route, would fill the memory with their names.
+    return name if len(tally) < NAME_LIMIT or name in tally else "others"
 
 
 def _reset(token: Token[Scope | None]) -> None:

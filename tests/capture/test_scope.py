@@ -2,12 +2,14 @@ import asyncio
 import contextvars
 import os
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from dbprofile import Profiler, Report, current_scope, hooks
-from dbprofile.capture.scope import muted
+from dbprofile.capture import scope as capture
+from dbprofile.capture.scope import NAME_LIMIT, muted
 from tests.building import SQLITE
 from tests.sources import shop
 
@@ -57,6 +59,27 @@ def test_a_bare_thread_is_untracked_and_said_so(profiler: Profiler) -> None:
 
     assert scope.profile().query_count == 0
     assert sum(scope.profile().untracked.values()) == 1
+
+
+def test_threads_beyond_a_number_of_them_are_untracked_under_one_name(
+    profiler: Profiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = 3 * NAME_LIMIT
+    monkeypatch.setattr(capture, "_untracked", Counter())  # the names that are taken stay so for the process
+
+    def ask() -> None:
+        hooks.receiver()
+
+    with profiler.scope("request", "r") as scope:
+        for number in range(threads):
+            thread = threading.Thread(target=ask, name=f"short-lived {number}")
+            thread.start()
+            thread.join()
+
+    untracked = scope.profile().untracked
+    assert sum(untracked.values()) == threads
+    assert len(untracked) == NAME_LIMIT + 1
+    assert untracked["others"] == threads - NAME_LIMIT
 
 
 def test_a_process_scope_takes_in_bare_threads(profiler: Profiler) -> None:
