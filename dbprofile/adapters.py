@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 import wrapt
 
 from dbprofile.errors import ConfigurationError
+from dbprofile.guard import guarded
 from dbprofile.settings import switch
 
 __all__ = ["GROUP", "install"]
@@ -21,26 +22,29 @@ _installed: set[str] = set()
 def install() -> None:
     """Install every adapter whose library is imported, or as soon as it is. Imports nothing itself. Idempotent.
 
-    Frameworks whose adapter needs the application object (Flask, FastAPI) are set up by hand.
+    Frameworks whose adapter needs the application object (Flask, FastAPI) are set up by hand. An adapter that cannot be installed
+    costs a line in the log, and the import that it waited for nothing.
 
     Raises:
-        ConfigurationError: if the environment variable ``DBPROFILE`` says nothing that is known.
+        ConfigurationError: if the environment variable ``DBPROFILE`` says nothing that is known, or an entry point names no function.
     """
     if switch() is False:
         return
     for entry_point in entry_points(group=GROUP):
         if entry_point.name not in _installed:
+            hook = _hook(entry_point)
             _installed.add(entry_point.name)
-            wrapt.register_post_import_hook(_hook(entry_point.value), entry_point.name)
+            wrapt.register_post_import_hook(hook, entry_point.name)
 
 
-def _hook(target: str) -> Callable[[object], None]:
+def _hook(entry_point: EntryPoint) -> Callable[[object], None]:
+    if not entry_point.attr:
+        raise ConfigurationError(
+            f"dbprofile: the entry point {entry_point.value!r} of {GROUP} names no function; write package:install"
+        )
+
+    @guarded(f"adapters.install {entry_point.name}", None)
     def imported(_module: object) -> None:
-        module, _, function = target.partition(":")
-        if not function:
-            raise ConfigurationError(
-                f"dbprofile: the entry point {target!r} of {GROUP} names no function; write package:install"
-            )
-        getattr(__import__(module, fromlist=[function]), function)()
+        entry_point.load()()
 
     return imported
