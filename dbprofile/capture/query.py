@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from dbprofile.guard import guarded
 from dbprofile.sql.statement import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from dbprofile.capture.callsite import CallSite
     from dbprofile.capture.database import Database
@@ -99,12 +100,16 @@ def text_of(sql: object) -> str:
     if isinstance(sql, (bytes, bytearray, memoryview)):
         return bytes(sql).decode("utf-8", "replace")
     compose = getattr(sql, "as_string", None)
-    if compose is not None:
-        try:
-            return str(compose(None))
-        except (TypeError, ValueError, AttributeError):
-            pass  # psycopg2 wants a connection: its repr is all there is
-    return str(sql)
+    text = _composed(compose) if compose is not None else None
+    return text if text is not None else str(sql)
+
+
+@guarded("query.text", None)
+def _composed(compose: Callable[[object], object]) -> str | None:
+    try:
+        return str(compose(None))
+    except (TypeError, ValueError, AttributeError):
+        return None  # psycopg2 wants a connection: its repr is all there is
 
 
 class Fetched(Protocol):

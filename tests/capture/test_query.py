@@ -71,5 +71,16 @@ def test_sql_objects_of_psycopg_become_text_when_read() -> None:
     assert Query(composed, Database("default", dialect="postgresql")).statement.tables == ("book",)
 
 
+def test_an_sql_object_that_cannot_be_composed_is_carried_safely(failing_open: None) -> None:
+    class Refusing:
+        def as_string(self, context: object) -> str:
+            raise RuntimeError(context)
+
+        def __str__(self) -> str:
+            return "Refusing()"
+
+    assert text_of(Refusing()) == "Refusing()"
+
+
 def test_a_query_shows_no_literal() -> None:
     assert "secret" not in repr(read("SELECT id FROM book WHERE title = 'secret'"))
