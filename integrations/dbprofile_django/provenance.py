@@ -12,10 +12,10 @@ from dbprofile.hooks import Lane, Lineage, Mark, Path, Provenance, Stopwatch, gu
 from dbprofile_django.relations import Relation, backward, forward, known_relation, relation_named
 from dbprofile_django.rows import announce, label_of, token_of
 
-__all__ = ["WRITES", "explain"]
+__all__ = ["explain", "writes"]
 
-#: Texts that write; a statement without a known function above it is told by them.
-WRITES: Final = ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE")
+#: Words that write; a statement without a known function above it is told by them.
+_WRITES: Final = ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE")
 #: Operations that send several statements, which one call of the application binds together.
 _MANY: Final = frozenset(
     {"create", "save", "get_or_create", "update_or_create", "bulk_create", "bulk_update", "in_bulk", "delete"}
@@ -28,6 +28,12 @@ _WALKED: Final = 2
 _LOADS: Final = frozenset({"forward", "backward", "column", "refresh", "prefetch", "peers"})
 
 _calls = count(1)
+
+
+def writes(text: str) -> bool:
+    """Whether a text writes: as Django makes it, or as somebody wrote it by hand."""
+    # An S first: nearly every other statement is a SELECT of Django's, and is told by that alone.
+    return text.startswith(_WRITES) or (text[:1] != "S" and text[:64].lstrip().upper().startswith(_WRITES))
 
 
 @dataclass(slots=True)
@@ -82,7 +88,7 @@ def explain(watch: Stopwatch, sql: object) -> None:
     if walk is None:
         return
     seen = _see(walk.marks)
-    text = sql if isinstance(sql, str) else str(sql)
+    text = sql if isinstance(sql, str) else watch.query.sql
     if seen.write is not None:
         why, rows = _write(watch, seen, text, *seen.write)
     elif seen.infrastructure:
@@ -118,7 +124,7 @@ def _read(watch: Stopwatch, seen: _Seen, text: str) -> Provenance:
         watch.query.locks = bool(getattr(queryset.query, "select_for_update", False))
         if seen.operation == "in_bulk":
             why.invocation = _call(watch.lane, seen.queryset)
-    elif text.startswith(WRITES):
+    elif writes(text):
         why.role = "write"
         why.lineage = None
     return why

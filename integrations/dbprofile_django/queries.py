@@ -18,7 +18,7 @@ from dbprofile_django.connections import Link, database_of, describe, link_of
 from dbprofile_django.fetches import leave_fetches, originals, time_fetches
 from dbprofile_django.fixes import propose_fix
 from dbprofile_django.marks import enter_marks, forget_marks
-from dbprofile_django.provenance import WRITES, explain
+from dbprofile_django.provenance import explain, writes
 from dbprofile_django.rows import label_rows, leave_rows
 
 __all__ = ["install", "record_statement", "uninstall"]
@@ -58,7 +58,7 @@ def record_statement(
     except BaseException as error:
         stop(watch, error=error, handle=context)
         raise
-    affected = _affected(cursor) if isinstance(sql, str) and sql.startswith(WRITES) else None
+    affected = _affected(cursor) if isinstance(sql, str) and writes(sql) else None
     stop(watch, handle=context, affected_rows=affected)
     return result
 

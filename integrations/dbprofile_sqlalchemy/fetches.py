@@ -65,6 +65,9 @@ class FetchTimer:
                 row = next(rows)
             except StopIteration:
                 return
+            except BaseException as error:
+                hooks.fetched(self._dbprofile_query, started, (), error)
+                raise
             hooks.fetched(self._dbprofile_query, started, (row,))
             yield row
 

@@ -130,8 +130,11 @@ def test_the_rows_that_a_query_delivered(recording: Recording) -> None:
 def test_the_rows_that_a_write_met(recording: Recording) -> None:
     assert Line.objects.filter(item="Item 1").update(item="Changed") == 5
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM shop_line WHERE item = %s", ["Changed"])
-    assert [query.affected_rows for query in recording.queries] == [5, 5]
+        cursor.execute("\n  update shop_line set item = %s where item = %s", ["Again", "Changed"])
+        cursor.execute("DELETE FROM shop_line WHERE item = %s", ["Again"])
+        cursor.execute("  select 1")
+    assert [query.affected_rows for query in recording.queries] == [5, 5, 5, None]
+    assert [query.provenance.role for query in recording.queries if query.provenance] == ["write"] * 3 + ["read"]
 
 
 @every_database

@@ -2,7 +2,7 @@
 
 import gc
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 import dbprofile
+from dbprofile_sqlalchemy.fetches import FetchTimer, new_timer, set_cursor, set_query
 from tests.integrations.sqlalchemy.conftest import Traced
 from tests.integrations.sqlalchemy.models import Author, Book, Tag
 
@@ -107,6 +108,21 @@ def test_a_lazy_load_is_one_query_with_its_rows(traced: Traced) -> None:
             assert len(author.books) == 2
         assert [query.rows for query in recording.queries] == [2]
         assert traced.sent == 1
+
+
+def test_a_fetch_that_fails_while_a_driver_cursor_is_iterated_is_an_error_of_its_query() -> None:
+    class Breaking:
+        def __iter__(self) -> Iterator[tuple[int]]:
+            yield (1,)
+            raise ConnectionError
+
+    query = dbprofile.Query("SELECT 1", dbprofile.Database("default"))
+    timer = new_timer(FetchTimer)
+    set_cursor(timer, Breaking())
+    set_query(timer, query)
+    with pytest.raises(ConnectionError):
+        list(timer)
+    assert (query.rows, query.fetches, query.error) == (1, 2, "ConnectionError")
 
 
 def test_a_result_closed_early_is_recorded_with_what_was_fetched(traced: Traced) -> None:
