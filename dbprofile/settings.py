@@ -7,16 +7,13 @@ import difflib
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from dbprofile.capture.scope import DETAIL_LIMIT
 from dbprofile.capture.stack import set_application_paths
 from dbprofile.errors import ConfigurationError
 from dbprofile.rules import DEFAULT_RULES
 from dbprofile.rules.rule import Rule
-
-if TYPE_CHECKING:
-    pass  # which loads urllib where it runs
 
 __all__ = ["CONSOLES", "Settings", "project_root", "project_settings", "switch"]
 
