@@ -107,13 +107,6 @@ def _shown_origin(group: Group, fix: Fix | None) -> CallSite | None:
     return _origin(group)
 
 
-def _written(fix: Fix | None, origin: CallSite | None) -> CallSite | None:
-    """Of rows that a template was the first to ask for: the line of Python that says which rows."""
-    if origin is not None and origin.template is not None and fix is not None and fix.certain and fix.place is not None:
-        return fix.place
-    return origin
-
-
 def _message(number: int, fix: Fix | None, relation: str | None) -> str:
     what = quantity(number, "query", "queries")
     if fix is not None and fix.kind in {"add_call", "add_options", "replace"}:
