@@ -3,11 +3,15 @@
 This is the only module with a broad ``except``. A place that has failed a hundred times switches itself off and says so once.
 """
 
+from __future__ import annotations
+
 import functools
 import logging
 import threading
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["FAULT_LIMIT", "faults", "guarded", "reraising", "reset_faults", "unguarded"]
 

@@ -57,6 +57,7 @@ class Profiler:
     ) -> None:
         self.settings = Settings.of(settings)
         self.rules: tuple[Rule, ...] = tuple(rules) if rules is not None else self.settings.rules(DEFAULT_RULES)
+        self._asked = tuple(map(_guarded_rule, self.rules))
         self.sinks: tuple[Sink, ...] = tuple(sinks)
         self.settings.apply()
         self._told: dict[str, tuple[Callable[..., object], ...]] = {}
@@ -133,7 +134,7 @@ class Profiler:
         analysis = _analysed(profile)
         if analysis is None:
             return Report(profile)
-        findings = [finding for rule in self.rules for finding in _ask(rule, analysis)]
+        findings = [finding for ask in self._asked for finding in ask(analysis)]
         findings.sort(key=lambda finding: (-finding.severity, -finding.avoidable_seconds, -finding.seconds))
         return Report(profile, tuple(findings))
 
@@ -189,8 +190,8 @@ def _analysed(profile: Profile) -> Analysis | None:
     return analyse(profile)
 
 
-def _ask(rule: Rule, analysis: Analysis) -> Sequence[Finding]:
-    return _failing_open("rule", rule, lambda: tuple(rule(analysis)), ())()
+def _guarded_rule(rule: Rule) -> Callable[[Analysis], Sequence[Finding]]:
+    return _failing_open("rule", rule, lambda analysis: tuple(rule(analysis)), ())
 
 
 def _safe(sink: Callable[..., object]) -> Callable[..., object]:

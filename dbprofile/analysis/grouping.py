@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from dbprofile.analysis.log import Log
 from dbprofile.analysis.lookalikes import LOOP_LOOKALIKES
 from dbprofile.analysis.units import by_unit, role
-from dbprofile.analysis.variation import distinct_parents, parameter_set
+from dbprofile.analysis.variation import distinct_parents, parameter_sets
 from dbprofile.sql.statement import Statement
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ DUPLICATE_MIN: Final = 2
 #: Two equal queries at one place that are further apart (nanoseconds) are a poll, or a retry.
 POLL_GAP: Final = 50_000_000
 IDLE_GAP: Final = 5_000_000
+#: Roles of queries that ask something.
+_ASKING: Final = frozenset({"read", "lazy"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,9 +156,9 @@ def lineages(queries: Sequence[Query], unit: _Unit) -> tuple[list[Group], list[Q
     """Lazy loads of one relation by rows of one query; else of one relation from one call path."""
     by_lineage: dict[Hashable, list[Query]] = defaultdict(list)
     for query in queries:
-        lineage = _own_lineage(query)
-        if lineage is not None and lineage.kind == "R":
-            by_lineage[unit.keys.of(lineage)].append(query)
+        why = query.provenance
+        if why is not None and why.lineage is not None and why.lineage.kind == "R":
+            by_lineage[unit.keys.of(why.lineage)].append(query)
     groups = [group for members in by_lineage.values() if (group := _siblings(members, unit)) is not None]
     taken = {query for group in groups for query in group.queries}
 
@@ -177,8 +179,8 @@ def lineages(queries: Sequence[Query], unit: _Unit) -> tuple[list[Group], list[Q
             groups.append(_lineage_group(members, count, unit))
             taken.update(members)
 
-    followed = {query for group in groups for query in group.followed}
-    return groups, [query for query in queries if query not in taken and query not in followed]
+    taken.update(query for group in groups for query in group.followed)
+    return groups, _without(queries, taken)
 
 
 def _siblings(members: list[Query], unit: _Unit) -> Group | None:
@@ -231,23 +233,18 @@ def loops(queries: Sequence[Query], unit: _Unit) -> tuple[list[Group], list[Quer
     for query in queries:
         if unit.roles[query] == "read":
             by_place[query.statement.fingerprint, _path(query), query.database.name].append(query)
-    groups = []
-    for members in by_place.values():
-        group = _loop(members, unit)
-        if group is not None:
-            groups.append(group)
-    taken = {query for group in groups for query in group.queries}
-    return groups, [query for query in queries if query not in taken]
+    groups = [group for members in by_place.values() if (group := _loop(members, unit)) is not None]
+    return groups, _without(queries, {query for group in groups for query in group.queries})
 
 
 def _loop(members: list[Query], unit: _Unit) -> Group | None:
     if len(members) < LOOP_MIN:
         return None
-    sets = {_invocation(query): parameter_set(query) for query in members}
+    sets = dict(zip(map(_invocation, members), parameter_sets(members), strict=True))
     pathless = not _path(members[0])
     if len(set(sets.values())) < (PATHLESS_MIN if pathless else LOOP_MIN):
         return None
-    if any(query.locks or "locks" in query.statement.flags for query in members):
+    if "locks" in members[0].statement.flags or any(query.locks for query in members):
         return None
     if any(lookalike(members) for lookalike in LOOP_LOOKALIKES):
         return None
@@ -290,25 +287,24 @@ def duplicates(queries: Sequence[Query], unit: _Unit) -> tuple[list[Group], list
     """The same statement with the same parameters in one transaction, without a write to its tables in between."""
     by_statement: dict[Hashable, list[Query]] = defaultdict(list)
     for query in queries:
-        if unit.roles[query] in {"read", "lazy"} and _may_repeat(query):
+        if unit.roles[query] in _ASKING:
             by_statement[query.statement.fingerprint, query.database.name].append(query)
     by_question: dict[Hashable, list[Query]] = defaultdict(list)
-    for members in by_statement.values():
-        if len(members) >= DUPLICATE_MIN:
-            for query in members:
-                by_question[_question(query)].append(query)
+    for statement, same in by_statement.items():
+        members = [query for query in same if _may_repeat(query)] if len(same) >= DUPLICATE_MIN else []
+        for query, parameters in zip(members, parameter_sets(members), strict=True):
+            by_question[statement, parameters, query.transaction, _asked_by(query)].append(query)
     groups: list[Group] = []
     for members in by_question.values():
-        runs = _runs(members, unit.log)
-        groups.extend(Group(tuple(run), len(run)) for run in runs if len(run) >= DUPLICATE_MIN)
-    taken = {query for group in groups for query in group.queries}
-    return groups, [query for query in queries if query not in taken]
+        if len(members) >= DUPLICATE_MIN:
+            runs = _runs(members, unit.log)
+            groups.extend(Group(tuple(run), len(run)) for run in runs if len(run) >= DUPLICATE_MIN)
+    return groups, _without(queries, {query for group in groups for query in group.queries})
 
 
-def _question(query: Query) -> Hashable:
+def _asked_by(query: Query) -> Hashable:
     why = query.provenance
-    asked_by = (why.relation, why.parent) if why is not None and why.role == "lazy" else None
-    return (query.statement.fingerprint, parameter_set(query), query.database.name, query.transaction, asked_by)
+    return (why.relation, why.parent) if why is not None and why.role == "lazy" else None
 
 
 def _may_repeat(query: Query) -> bool:
@@ -344,6 +340,10 @@ _PASSES: Final[tuple[tuple[str, Callable[[Sequence[Query], _Unit], tuple[list[Gr
     ("loops", loops),
     ("duplicates", duplicates),
 )
+
+
+def _without(queries: Sequence[Query], taken: set[Query]) -> list[Query]:
+    return [query for query in queries if query not in taken] if taken else list(queries)
 
 
 # --- what a query says of itself ------------------------------------------------------------------------------------

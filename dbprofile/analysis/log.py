@@ -19,7 +19,7 @@ class Log:
 
     @cached_property
     def _starts(self) -> list[int]:
-        return sorted(query.started for query in self._queries)
+        return sorted([query.started for query in self._queries])
 
     @cached_property
     def _failures(self) -> list[int]:
@@ -40,6 +40,8 @@ class Log:
 
         A write whose tables are unknown counts for all, and a read whose tables are unknown is changed by any write.
         """
+        if not self._writes:
+            return False
         names = {_last_part(table) for table in tables}
         candidates = (
             self._writes if not names else {name: at for name, at in self._writes.items() if name in names | {_ANY}}
@@ -56,7 +58,7 @@ class Log:
 
 
 def _any_between(moments: list[int], start: int, end: int) -> bool:
-    return bisect_right(moments, start) < bisect_left(moments, end)
+    return bool(moments) and bisect_right(moments, start) < bisect_left(moments, end)
 
 
 def _last_part(table: str) -> str:

@@ -15,21 +15,40 @@ if TYPE_CHECKING:
     from dbprofile.capture.query import Digest, Query
     from dbprofile.sql.statement import Measure, Value
 
-__all__ = ["Varying", "distinct_parents", "limit_of", "measured", "parameter_set", "varying"]
+__all__ = ["Varying", "distinct_parents", "limit_of", "measured", "parameter_set", "parameter_sets", "varying"]
 
 
 def measured(query: Query) -> Measure:
     """What the inside of a query's text says: its lists, limits, and the role of each value."""
-    sql, database = query.raw_sql, query.database
-    return measure(sql if type(sql) is str else query.sql, database.dialect, database.paramstyle)
+    database = query.database
+    return measure(_text(query), database.dialect, database.paramstyle)
+
+
+def _text(query: Query) -> str:
+    sql = query.raw_sql
+    return sql if type(sql) is str else query.sql
 
 
 def parameter_set(query: Query) -> Hashable:
     """The literals in the order of the text, and the digest. A set that could not be hashed equals no other."""
-    if query.parameters is None:
-        return object()
-    literals = tuple([value.hash for value in measured(query).values if value.hash is not None])
-    return (literals, query.parameters.hash, query.parameters.count)
+    return parameter_sets((query,))[0]
+
+
+def parameter_sets(queries: Iterable[Query]) -> list[Hashable]:
+    """The parameter set of each query. Queries that share a text and a database are measured once."""
+    found: list[Hashable] = []
+    literals: tuple[int, ...] = ()
+    text = database = None
+    for query in queries:
+        digest = query.parameters
+        if digest is None:
+            found.append(object())
+            continue
+        if query.raw_sql is not text or query.database is not database:
+            text, database = query.raw_sql, query.database
+            literals = tuple([value.hash for value in measured(query).values if value.hash is not None])
+        found.append((literals, digest.hash, digest.count))
+    return found
 
 
 @dataclass(frozen=True)
@@ -48,12 +67,13 @@ def varying(members: Sequence[Query]) -> tuple[Varying, ...]:
 
     Members whose texts hold different numbers of values (lists of different lengths) are compared by role and column.
     """
-    texts = {member.raw_sql if type(member.raw_sql) is str else member.sql for member in members}
-    if len(texts) == 1:
-        values = measured(members[0]).values
+    if len(set(map(_text, members))) == 1:
+        digests = [member.parameters for member in members]
+        # A literal of the one text is the same in all of them.
         found = [
-            Varying(value.role, value.column, tuple(_hash(value, member.parameters) for member in members))
-            for value in values
+            Varying(value.role, value.column, tuple([_at(value.position, digest) for digest in digests]))
+            for value in measured(members[0]).values
+            if value.hash is None
         ]
     else:
         rows = [[(value, _hash(value, query.parameters)) for value in measured(query).values] for query in members]

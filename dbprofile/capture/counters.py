@@ -118,4 +118,5 @@ def counting_class(query: Query) -> str:
     why = query.provenance
     if why is not None and why.infrastructure in _UNCOUNTED:
         return why.infrastructure
-    return "tx" if is_transaction_control(query.sql) else "app"
+    sql = query.raw_sql
+    return "tx" if is_transaction_control(sql if type(sql) is str else query.sql) else "app"

@@ -239,8 +239,9 @@ class Query:
         """The shape of the SQL, computed when first asked and cached by text."""
         statement = self._statement
         if statement is None:
-            database = self.database
-            statement = self._statement = Statement.of(self.sql, database.dialect, database.paramstyle)
+            sql, database = self.raw_sql, self.database
+            text = sql if type(sql) is str else self.sql
+            statement = self._statement = Statement.of(text, database.dialect, database.paramstyle)
         return statement
 
     @property

@@ -14,6 +14,7 @@ from collections import Counter as Tally
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from itertools import count
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from dbprofile.capture.lane import Lane
@@ -48,6 +49,7 @@ NAME_LIMIT: Final = 100
 UNIT_KINDS: Final = frozenset({"request", "background", "task", "command", "message"})
 
 _get_ident = threading.get_ident
+_started = attrgetter("started")
 #: CO_GENERATOR and CO_ASYNC_GENERATOR; importing inspect for two numbers costs 6 ms.
 _GENERATOR: Final = 0x20 | 0x200
 
@@ -302,7 +304,7 @@ class Scope:
         lanes = list(self._lanes.values())
         queries = [query for lane in lanes for query in lane.queries]
         queries.extend(query for received in list(self._received.values()) for query in received)
-        queries.sort(key=lambda query: query.started)
+        queries.sort(key=_started)
         return Profile(
             kind=self.kind,
             name=self.name,
