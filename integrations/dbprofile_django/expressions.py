@@ -50,18 +50,22 @@ class Expression:
     calls: tuple[Call, ...]
     ending: Call | None = None
     """The call that closes the chain and is no queryset, ``get()``."""
+    cut: str = ""
+    """``[:8]``: what is added goes before it, and it must not be lost."""
+    one: bool = False
+    """The cut takes one row, ``[0]``."""
 
     @property
     def delivers_many(self) -> bool:
         """Whether it can be the origin of several rows."""
-        return self.ending is None or self.ending.name == "iterator"
+        return not self.one and (self.ending is None or self.ending.name == "iterator")
 
     def __str__(self) -> str:
         ending = () if self.ending is None else (self.ending,)
-        text = self.manager + "".join(map(str, (*self.calls, *ending)))
+        text = "".join([self.manager, *map(str, self.calls), self.cut, *map(str, ending)])
         if len(text) <= WIDTH:
             return text
-        return self.manager + "".join(_elided(call) for call in (*self.calls, *ending))
+        return "".join([self.manager, *map(_elided, self.calls), self.cut, *map(_elided, ending)])
 
 
 def _elided(call: Call) -> str:
@@ -126,7 +130,7 @@ def _chains(function: ast.AST, owner: str, managers: Collection[str]) -> Iterato
     """Each chain on a manager, from its end down to the manager itself."""
     inner: set[int] = set()
     for node in ast.walk(function):  # from the outside in: the whole chain is met before its parts
-        if id(node) in inner or not isinstance(node, ast.Call | ast.Attribute):
+        if id(node) in inner or not isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
             continue
         chain: list[ast.expr] = []
         for link in _links(node):
@@ -138,7 +142,7 @@ def _chains(function: ast.AST, owner: str, managers: Collection[str]) -> Iterato
 
 
 def _links(node: ast.expr) -> Iterator[ast.expr]:
-    while isinstance(node, ast.Call | ast.Attribute):
+    while isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
         yield node
         node = node.func if isinstance(node, ast.Call) else node.value
 
@@ -154,7 +158,11 @@ def _is_manager(node: ast.expr, owner: str, managers: Collection[str]) -> bool:
 def _expression(chain: Sequence[ast.expr], text: str, site: CallSite) -> Expression | None:
     calls: list[Call] = []
     ending: Call | None = None
+    cut, one = "", False
     for node in reversed(chain):
+        if isinstance(node, ast.Subscript):
+            cut, one = f"[{one_line(text, node.slice)}]", not isinstance(node.slice, ast.Slice)
+            continue
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         call = Call(node.func.attr, tuple(one_line(text, part) for part in (*node.args, *node.keywords)))
@@ -166,4 +174,4 @@ def _expression(chain: Sequence[ast.expr], text: str, site: CallSite) -> Express
             break
         calls.append(call)
     place = CallSite(site.file, chain[-1].lineno, site.function)
-    return Expression(place, one_line(text, chain[-1]), tuple(calls), ending)
+    return Expression(place, one_line(text, chain[-1]), tuple(calls), ending, cut, one)
