@@ -8,10 +8,11 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import CodeType
 
 __all__ = ["FAULT_LIMIT", "faults", "guarded", "reraising", "reset_faults", "unguarded"]
 
@@ -62,12 +63,13 @@ def _traced(error: Exception) -> str:
 _places: dict[str, _Place] = {}
 
 
-def guarded(name: str, default: D) -> Callable[[Callable[P, R]], Callable[P, R | D]]:
+def guarded(name: str, default: D, *, hot: bool = False) -> Callable[[Callable[P, R]], Callable[P, R | D]]:
     """Decorate a function of ours that the application's thread runs.
 
     Args:
         name: the place, as the log line names it.
         default: what the caller gets where the function fails or has switched itself off.
+        hot: it runs for each statement: a guard of its own signature, that packs no arguments, is a third of the price.
 
     The wrapped function is kept as ``__wrapped__``. ``BaseException``s that are no ``Exception`` (``KeyboardInterrupt``,
     ``CancelledError``) pass through: they are the application's.
@@ -75,6 +77,8 @@ def guarded(name: str, default: D) -> Callable[[Callable[P, R]], Callable[P, R |
 
     def decorate(function: Callable[P, R]) -> Callable[P, R | D]:
         place = _places.setdefault(name, _Place(name))
+        if hot:
+            return _hot_guard(function, place, default)
 
         @functools.wraps(function)
         def call(*args: P.args, **keywords: P.kwargs) -> R | D:
@@ -91,6 +95,47 @@ def guarded(name: str, default: D) -> Callable[[Callable[P, R]], Callable[P, R |
         return call
 
     return decorate
+
+
+_HOT_GUARD: Final = """
+def make(function, _place, _limit, _default, _failed):
+    def call({signature}):
+        if _place.failures >= _limit:
+            return _default
+        try:
+            return function({arguments})
+        except Exception as _error:
+            return _failed(_error)
+    return call
+"""
+
+
+def _hot_guard(function: Any, place: _Place, default: D) -> Callable[P, Any | D]:
+    """A guard written for one function, as ``dataclass`` writes an ``__init__``; for plain signatures without stars."""
+
+    def failed(error: Exception) -> D:
+        if _reraise:
+            raise  # noqa: PLE0704 - called while the exception is handled
+        place.fault(error)
+        return default
+
+    signature, arguments = _parameters(function.__code__)
+    source = _HOT_GUARD.format(signature=signature, arguments=arguments)
+    names: dict[str, Any] = {"__name__": __name__}
+    exec(source, names)  # noqa: S102 - of names out of our own code
+    call = names["make"](function, place, FAULT_LIMIT, default, failed)
+    call.__defaults__, call.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
+    guard: Callable[P, Any | D] = functools.wraps(function)(call)
+    return guard
+
+
+def _parameters(code: CodeType) -> tuple[str, str]:
+    by_position = code.co_varnames[: code.co_argcount]
+    by_name = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    star = ("*",) if by_name else ()
+    return ", ".join((*by_position, *star, *by_name)), ", ".join(
+        (*by_position, *(f"{name}={name}" for name in by_name))
+    )
 
 
 def unguarded(function: Callable[P, R]) -> Callable[P, R]:

@@ -110,7 +110,7 @@ class Stopwatch:
         self.walk = walk
 
 
-@guarded("hooks.start", None)
+@guarded("hooks.start", None, hot=True)
 def start(
     scope: Scope,
     sql: object,
@@ -148,7 +148,7 @@ def start(
     return watch
 
 
-@guarded("hooks.stop", None)
+@guarded("hooks.stop", None, hot=True)
 def stop(
     watch: Stopwatch | None,
     *,
@@ -186,7 +186,7 @@ def again(watch: Stopwatch, seconds: float) -> None:
     watch.query.round_trips += 1
 
 
-@guarded("hooks.fetched", None)
+@guarded("hooks.fetched", None, hot=True)
 def fetched(query: Query, started: int, rows: Sequence[object], error: BaseException | None = None) -> None:
     """Add one fetch to a query, which may have been recorded long ago.
 
@@ -197,19 +197,20 @@ def fetched(query: Query, started: int, rows: Sequence[object], error: BaseExcep
         error: of a fetch that failed or was cancelled.
     """
     seconds = (perf_counter_ns() - started) * 1e-9
+    count = len(rows)
     query.fetch_seconds += seconds
     for counter in query.counters:
-        counter.fetched(seconds, len(rows))
+        counter.fetched(seconds, count)
     if query.fetches == 0:
         query.fetch_started = started
-        query.rows = len(rows)
-        if rows:
+        query.rows = count
+        if count:
             try:  # noqa: SIM105 - suppress() is three calls for each fetch
                 query.answer = hash(rows[0])
             except (TypeError, ValueError):
                 pass  # a list, a document or a writable memoryview among the values
     else:
-        query.rows = (query.rows or 0) + len(rows)
+        query.rows = (query.rows or 0) + count
     query.fetches += 1
     if error is not None:
         query.error = type(error).__name__

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from dbprofile.guard import FAULT_LIMIT, faults, guarded
+from dbprofile.guard import FAULT_LIMIT, faults, guarded, unguarded
 
 
 @guarded("tests.divide", -1)
@@ -40,3 +40,37 @@ def test_what_is_no_exception_of_ours_passes() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         interrupt()
+
+
+@pytest.mark.usefixtures("failing_open")
+def test_the_guard_of_a_hot_function_takes_what_the_function_takes() -> None:
+    @guarded("tests.hot", "default", hot=True)
+    def share(one: int, other: int = 2, *, of: int, rest: int = 0) -> str:
+        return f"{(one + other) // of} {rest}"
+
+    assert [share(2, of=2), share(2, 4, of=3, rest=1), share(one=1, other=1, of=1)] == ["2 0", "2 1", "2 0"]
+    assert share(1, of=0) == "default"
+    assert faults() == {"tests.hot": 1}
+    assert unguarded(share)(2, of=2) == "2 0"
+
+
+@pytest.mark.usefixtures("failing_open")
+def test_a_hot_function_that_fails_a_hundred_times_is_off_and_lets_pass_what_is_not_ours() -> None:
+    @guarded("tests.hot_off", None, hot=True)
+    def fail(error: type[BaseException]) -> None:
+        raise error
+
+    with pytest.raises(KeyboardInterrupt):
+        fail(KeyboardInterrupt)
+    for _ in range(FAULT_LIMIT + 1):
+        fail(ValueError)
+    assert faults() == {"tests.hot_off": FAULT_LIMIT}
+
+
+def test_a_hot_function_raises_its_own_fault_in_tests_of_ours() -> None:
+    @guarded("tests.hot_raising", None, hot=True)
+    def fail() -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        fail()

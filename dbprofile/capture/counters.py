@@ -49,12 +49,14 @@ class Counter:
         self.last_started = 0
         self.digests: set[int] | None = None
 
-    def add(self, started: int, seconds: float, parameters: Digest | None, *, failed: bool) -> None:
+    def add(self, started: int, seconds: float, parameters: Digest | None, failed: bool) -> None:
         """Count one execution."""
         self.count += 1
         self.seconds += seconds
-        self.longest = max(self.longest, seconds)
-        self.errors += failed
+        if seconds > self.longest:  # noqa: PLR1730 - max() is a call for each statement
+            self.longest = seconds
+        if failed:
+            self.errors += 1
         self.first_started = self.first_started or started
         self.last_started = started
         if parameters is not None:
@@ -84,21 +86,17 @@ class Counters(dict[tuple[str, str], Counter]):
 
     def count(self, query: Query) -> None:
         """Count a query, and let it add its fetches, which are still to come."""
-        counter = self._of(query)
-        counter.add(query.started, query.seconds, query.parameters, failed=query.error is not None)
+        sql = query.raw_sql
+        text = sql if type(sql) is str else query.sql
+        counter = self.get((text, query.database.name)) or self._new(text, query)
+        counter.add(query.started, query.seconds, query.parameters, query.error is not None)
         query.counters = (*query.counters, counter)
 
-    def _of(self, query: Query) -> Counter:
-        key = (query.sql, query.database.name)
-        found = self.get(key)
-        if found is None:
-            if len(self) >= COUNTER_LIMIT:
-                key = ("", "")
-                found = self.get(key)
-            if found is None:
-                database = query.database if key[0] else None
-                found = self[key] = Counter(key[0], database, query.unit)
-        return found
+    def _new(self, text: str, query: Query) -> Counter:
+        if len(self) < COUNTER_LIMIT:
+            counter = self[text, query.database.name] = Counter(text, query.database, query.unit)
+            return counter
+        return self.setdefault(("", ""), Counter("", None, query.unit))
 
 
 def is_transaction_control(sql: str) -> bool:

@@ -67,12 +67,13 @@ def digest(parameters: object) -> Digest | None:
         values = tuple(parameters)
     else:
         return None
+    count = len(values)
     try:
         whole = hash((values, tuple(map(type, values))))
-        if len(values) <= ENDS:
-            return Digest(whole, len(values), tuple(map(hash, values)), (), names)
+        if count <= ENDS:
+            return Digest(whole, count, tuple(map(hash, values)), (), names)
         ends = names[:ENDS] + names[-ENDS:] if names else ()
-        return Digest(whole, len(values), tuple(map(hash, values[:ENDS])), tuple(map(hash, values[-ENDS:])), ends)
+        return Digest(whole, count, tuple(map(hash, values[:ENDS])), tuple(map(hash, values[-ENDS:])), ends)
     except (TypeError, ValueError):
         # A list, an array, a JSON document or a writable memoryview among the values.
         return _digest_of_lists(values, names)

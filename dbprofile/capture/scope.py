@@ -158,7 +158,7 @@ class Scope:
         if self.detailed < self.detail_limit:  # as in _keeps, which nearly every query would call for nothing
             self.detailed += 1
             lane.queries.append(query)
-        elif self._keeps(query):
+        elif query.seconds >= self.slow_seconds and self._keeps(query):
             lane.queries.append(query)
         else:
             lane.counters.count(query)

@@ -75,7 +75,7 @@ def link_of(connection: Any) -> Link | None:
     return link
 
 
-@guarded("django.connection", None)
+@guarded("django.connection", None, hot=True)
 def describe(query: Query, connection: Any, link: Link, sql: object) -> None:
     """Say on which connection and in which transaction a statement runs."""
     query.connection = link.serial

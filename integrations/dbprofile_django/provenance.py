@@ -81,7 +81,7 @@ def _see(marks: Sequence[tuple[Mark, FrameType]]) -> _Seen:
     return seen
 
 
-@guarded("django.provenance", None)
+@guarded("django.provenance", None, hot=True)
 def explain(watch: Stopwatch, sql: object) -> None:
     """Set the provenance of a statement that is about to run, and the label of the rows it will deliver."""
     walk = watch.walk

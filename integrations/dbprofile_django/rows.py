@@ -119,7 +119,7 @@ def _label(row: Any, batch: Batch) -> None:
         setattr(state, LABEL, batch)
 
 
-@guarded("django.rows", False)
+@guarded("django.rows", False, hot=True)
 def _joins(iterable: Any) -> bool:
     return bool(getattr(iterable.queryset.query, "select_related", False))
 

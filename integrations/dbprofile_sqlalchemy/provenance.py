@@ -49,7 +49,7 @@ class _Marks:
 _NO_MARKS: Final = _Marks([])
 
 
-@hooks.guarded("sqlalchemy.explain", None)
+@hooks.guarded("sqlalchemy.explain", None, hot=True)
 def explain(watch: hooks.Stopwatch, walk: hooks.Walk, shape: Shape, context: Any) -> hooks.Provenance:
     """Why the statement at hand runs.
 
@@ -82,14 +82,16 @@ def explain(watch: hooks.Stopwatch, walk: hooks.Walk, shape: Shape, context: Any
 
 def loaded(watch: hooks.Stopwatch, shape: Shape) -> None:
     """The statement has been sent: the rows that SQLAlchemy makes objects of next are its."""
-    why = watch.query.provenance
+    query = watch.query
+    why = query.provenance
     if why is None or why.lineage is None:
         return
+    sql: Any = query.raw_sql  # which is text already, from SQLAlchemy
     if why.variant in {"refresh", "deferred", "polymorphic"} and why.parent_lineage is not None:
         # The object keeps its place in the world. Its own path stays as it is, so nothing lies beyond ours.
-        run = Run(why.parent_lineage, _ANY_DEPTH, watch.query.sql)
+        run = Run(why.parent_lineage, _ANY_DEPTH, sql)
     else:
-        run = Run(why.lineage, len(shape.path), watch.query.sql)
+        run = Run(why.lineage, len(shape.path), sql)
     runs_of(watch).add(run)
 
 

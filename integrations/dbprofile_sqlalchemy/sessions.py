@@ -113,7 +113,7 @@ def _side_by_side(path: hooks.Path, other: hooks.Path) -> bool:
 _begun: weakref.WeakKeyDictionary[SessionTransaction, list[tuple[int, int]]] = weakref.WeakKeyDictionary()
 
 
-@hooks.guarded("sqlalchemy.after_begin", None)
+@hooks.guarded("sqlalchemy.after_begin", None, hot=True)
 def _after_begin(session: Session, transaction: SessionTransaction, connection: Any) -> None:
     link = link_of(connection)
     if link.session is None or link.session() is not session:

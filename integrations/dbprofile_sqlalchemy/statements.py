@@ -29,7 +29,7 @@ _start: Final = hooks.unguarded(hooks.start)
 _stop: Final = hooks.unguarded(hooks.stop)
 
 
-@hooks.guarded("sqlalchemy.begin", None)
+@hooks.guarded("sqlalchemy.begin", None, hot=True)
 def begin(
     scope: hooks.Scope, sql: Any, parameters: Any, context: Any, *, batch: bool = False
 ) -> hooks.Stopwatch | None:
@@ -92,7 +92,7 @@ def begin(
     return watch
 
 
-@hooks.guarded("sqlalchemy.end", None)
+@hooks.guarded("sqlalchemy.end", None, hot=True)
 def end(watch: hooks.Stopwatch, context: Any, cursor: Any, *, batch: bool = False) -> None:
     """The driver has answered: take the time, and time what is fetched from now on.
 
