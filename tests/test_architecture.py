@@ -86,6 +86,7 @@ ORDER = {
         "counters",
         "profile",
         "lane",
+        "unseen",
         "scope",
     ),
     "dbprofile.analysis": ("variation", "log", "units", "lookalikes", "grouping", "eager"),

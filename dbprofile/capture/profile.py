@@ -109,7 +109,7 @@ def database_seconds(queries: Iterable[Query]) -> float:
     fetches of a query count as one interval from its first fetch on.
     """
     queries = list(queries)
-    if len({query.lane for query in queries}) < 2:
+    if len({(query.unit, query.lane) for query in queries}) < 2:  # lanes are numbered by unit
         return sum(query.total_seconds for query in queries)
     intervals = []
     for query in queries:

@@ -10,13 +10,13 @@ import os
 import sys
 import threading
 import time
-from collections import Counter as Tally
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from itertools import count
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from dbprofile.capture import unseen
 from dbprofile.capture.lane import Lane
 from dbprofile.capture.profile import Profile
 from dbprofile.guard import guarded
@@ -43,8 +43,6 @@ __all__ = [
 
 #: Statements that a scope keeps in full detail; beyond it counters by text.
 DETAIL_LIMIT: Final = 1_000
-#: Names under which statements in no open scope are counted; all further threads and scopes share one.
-NAME_LIMIT: Final = 100
 #: Scopes of these kinds are units of work: their queries are never judged together with others.
 UNIT_KINDS: Final = frozenset({"request", "background", "task", "command", "message"})
 
@@ -108,10 +106,14 @@ class Scope:
         self.unit: Hashable = (kind, number) if kind in UNIT_KINDS or outer is None else outer.unit
         self._on_close = on_close
         self._on_settle = on_settle
+        # Lanes are numbered by the unit of work, so that blocks inside it that run at once do not all begin at 0.
+        self._numbering: Scope = self if outer is None or kind in UNIT_KINDS else outer._numbering  # noqa: SLF001 - a Scope's
+        self._generation = _generation
         self._lanes: dict[object, Lane] = {}
         self._received: dict[int, list[Query]] = {}
-        self._serials = count()
+        self._serials = count(1)
         self._thread = _get_ident()
+        self._opener = _runner()
         self._tokens: list[Token[Scope | None]] = []
         self._begin()
         if reach == "process":
@@ -120,8 +122,8 @@ class Scope:
     def _begin(self) -> None:
         self._wall = time.time_ns()
         self._clock = time.perf_counter_ns()
-        self._untracked = _untracked.copy()
-        self._late = _late.copy()
+        self._outside = unseen.outside.copy()
+        self._late = unseen.late.copy()
 
     # --- the hot path -------------------------------------------------------------------------------------------
 
@@ -129,19 +131,18 @@ class Scope:
         """The lane of the running thread or task; of a scope that is closed a new one each time, which nobody keeps."""
         if not self.open:
             return Lane(0, None)
-        key: object = None
-        events = sys.modules.get("asyncio.events")  # an asyncio that was never imported runs no task
-        if events is not None:
-            loop = events._get_running_loop()  # noqa: SLF001 - the documented way raises where there is no loop
-            if loop is not None:
-                key = sys.modules["asyncio.tasks"].current_task(loop)
-        if key is None:
-            key = _get_ident()
+        key = _runner()
         lane = self._lanes.get(key)
         if lane is None:
-            elsewhere = _get_ident() != self._thread
-            lane = self._lanes[key] = Lane(next(self._serials), threading.current_thread().name if elsewhere else None)
+            lane = self._lanes[key] = Lane(*self._numbered(key))
         return lane
+
+    def _numbered(self, key: object) -> tuple[int, str | None]:
+        if self._numbering is not self and self._numbering.open:
+            number = self._numbering.lane().number
+        else:
+            number = 0 if key == self._opener else next(self._serials)
+        return number, None if _get_ident() == self._thread else unseen.thread_name()
 
     def record(self, query: Query, lane: Lane | None = None) -> None:
         """Keep a query that has been executed, here and in each scope round this one."""
@@ -162,6 +163,10 @@ class Scope:
             lane.queries.append(query)
         else:
             lane.counters.count(query)
+        if self.outer is not None or _processes:
+            self._pass_on(query)
+
+    def _pass_on(self, query: Query) -> None:
         outer = self.outer
         while outer is not None:
             outer.receive(query)
@@ -181,9 +186,7 @@ class Scope:
         if self._keeps(query):
             received.append(query)
         else:
-            # Under the thread's own lane: one writer.
-            lane = self._lanes.get(ident) or self._lanes.setdefault(ident, Lane(next(self._serials), None))
-            lane.counters.count(query)
+            self.lane().counters.count(query)
 
     def _keeps(self, query: Query) -> bool:
         slow = query.seconds >= self.slow_seconds
@@ -201,11 +204,9 @@ class Scope:
         return False
 
     def _receive_late(self, query: Query) -> None:
-        _count_late(self)
-        outer = self.outer
-        while outer is not None:
-            outer.receive(query)
-            outer = outer.outer
+        unseen.of_closed(self.name)
+        query.thread = None if _get_ident() == self._thread else unseen.thread_name()
+        self._pass_on(query)
 
     # --- opening and closing ------------------------------------------------------------------------------------
 
@@ -231,7 +232,9 @@ class Scope:
     @contextmanager
     def entered(self) -> Iterator[Scope]:
         """Make the scope current for one step, without closing it at the end."""
-        if self.root is None and self.open:
+        if self._generation != _generation:
+            self.open = False  # a body that goes on in the child of a fork
+        elif self.root is None and self.open:
             self.root = _root_frame(sys._getframe(2))  # noqa: SLF001 - as in __enter__, past contextlib's frame
         token = _CURRENT.set(self)
         try:
@@ -261,10 +264,12 @@ class Scope:
             return
         if not discard:
             self.settle()
-        profile = None if discard else self.profile()
-        for lane in list(self._lanes.values()):
+        # The new record first: another thread may be recording at this moment.
+        lanes, received = self._lanes, self._received
+        self._lanes, self._received, self.detailed, self._serials = {}, {}, 0, count(1)
+        for lane in list(lanes.values()):
             lane.handed_over = True  # statements in flight belong to the part that begins
-        self._lanes, self._received, self.detailed, self._serials = {}, {}, 0, count()
+        profile = None if discard else self._profile(lanes, received)
         if self._on_close is not None and profile is not None:
             self._on_close(self, profile)
         if self.kind != kind:
@@ -282,6 +287,9 @@ class Scope:
             discard: close without handing anything over, for a part that turned out empty.
         """
         if not self.open:
+            return
+        if self._generation != _generation:
+            self.open = False  # the child of a fork: the unit of work is its parent's, who hands it over
             return
         if not discard:
             self.settle()
@@ -301,9 +309,12 @@ class Scope:
 
     def profile(self) -> Profile:
         """What has been recorded so far; also while the scope is open."""
-        lanes = list(self._lanes.values())
+        return self._profile(self._lanes, self._received)
+
+    def _profile(self, recorded: dict[object, Lane], received: dict[int, list[Query]]) -> Profile:
+        lanes = list(recorded.values())
         queries = [query for lane in lanes for query in lane.queries]
-        queries.extend(query for received in list(self._received.values()) for query in received)
+        queries.extend(query for those in list(received.values()) for query in those)
         queries.sort(key=_started)
         return Profile(
             kind=self.kind,
@@ -317,8 +328,8 @@ class Scope:
             queries=tuple(queries),
             counters=tuple(counter for lane in lanes for counter in list(lane.counters.values())),
             unit=self.unit,
-            untracked=_since(self._untracked, _untracked),
-            late=_since(self._late, _late),
+            untracked=unseen.since(self._outside, unseen.outside),
+            late=unseen.since(self._late, unseen.late),
         )
 
     def __repr__(self) -> str:
@@ -330,10 +341,8 @@ class Scope:
 _CURRENT: ContextVar[Scope | None] = ContextVar("dbprofile_scope", default=None)
 _processes: tuple[Scope, ...] = ()
 _listeners: tuple[Any, ...] = ()
-_untracked: Tally[str] = Tally()
-#: The name of the running thread: asking for it takes three calls, in a place that nobody watching should cost none.
-_here = threading.local()
-_late: Tally[str] = Tally()
+#: How many forks lie between this process and the one that imported us.
+_generation = 0
 _numbers = count(1)
 #: Units of parts whose number is not taken yet; negative, so that they are nobody's number.
 _parts = count(1)
@@ -372,11 +381,7 @@ def receiver() -> Scope | None:
         return scope if scope.open else _late_receiver(scope)
     if _processes:
         return _processes[-1]
-    try:
-        name = _here.name
-    except AttributeError:
-        name = _here.name = _told_apart(threading.current_thread().name, _untracked)
-    _untracked[name] += 1
+    unseen.of_this_thread()
     return _OUTSIDE if _listeners else None
 
 
@@ -384,19 +389,22 @@ def _late_receiver(closed: Scope) -> Scope | None:
     """For a task that outlived its request: counted as late, never guessed into another unit."""
     if closed is _MUTED:
         return None
-    if closed.outer is not None or _listeners:
+    if closed.outer is not None or _listeners or _processes:
         return closed
-    _count_late(closed)
+    unseen.of_closed(closed.name)
     return None
 
 
-def _count_late(closed: Scope) -> None:
-    _late[_told_apart(f"{closed.name} ({threading.current_thread().name})", _late)] += 1
-
-
-def _told_apart(name: str, tally: Tally[str]) -> str:
-    # Threads that live as long as one request, and paths without a route, would fill the memory with their names.
-    return name if len(tally) < NAME_LIMIT or name in tally else "others"
+def _runner() -> object:
+    """Whose statements those of this moment are: the task that an event loop is running in this thread, else the thread."""
+    events = sys.modules.get("asyncio.events")  # an asyncio that was never imported runs no task
+    if events is not None:
+        loop = events._get_running_loop()  # noqa: SLF001 - the documented way raises where there is no loop
+        if loop is not None:
+            task: object = sys.modules["asyncio.tasks"].current_task(loop)
+            if task is not None:
+                return task
+    return _get_ident()
 
 
 def _reset(token: Token[Scope | None]) -> None:
@@ -443,10 +451,6 @@ def _leave_process(scope: Scope) -> None:
     _processes = tuple(known for known in _processes if known is not scope)
 
 
-def _since(before: Tally[str], now: Tally[str]) -> dict[str, int]:
-    return {name: number - before[name] for name, number in list(now.items()) if number > before[name]}
-
-
 def _root_frame(frame: FrameType | None) -> FrameType | None:
     """The first frame outward that is neither contextlib's, a generator nor ours: the loop round a block is often in it."""
     while frame is not None:
@@ -459,12 +463,12 @@ def _root_frame(frame: FrameType | None) -> FrameType | None:
 
 
 def _forget_parent_process() -> None:
-    """In the child of a fork: no scope of the parent is open here, and nothing of it is counted twice."""
-    global _processes
+    """In the child of a fork: no scope of the parent is open here, and nothing of it is counted or handed over twice."""
+    global _processes, _generation
+    _generation += 1
     _CURRENT.set(None)
     _processes = ()
-    _untracked.clear()
-    _late.clear()
+    unseen.renew()
 
 
 if hasattr(os, "register_at_fork"):

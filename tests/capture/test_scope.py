@@ -4,13 +4,16 @@ import os
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 
 import pytest
 
-from dbprofile import Profiler, Report, current_scope, hooks
-from dbprofile.capture import scope as capture
-from dbprofile.capture.scope import NAME_LIMIT, muted
-from tests.building import SQLITE
+from dbprofile import Profiler, Report, Scope, current_scope, hooks
+from dbprofile.capture import unseen
+from dbprofile.capture.scope import muted
+from dbprofile.capture.unseen import NAME_LIMIT
+from tests.building import SQLITE, read
 from tests.sources import shop
 
 
@@ -50,7 +53,7 @@ def test_a_copied_context_records_into_the_same_scope(profiler: Profiler) -> Non
         in_thread(lambda: context.run(database.execute, "SELECT 1 FROM orders"))
 
     (query,) = scope.profile().queries
-    assert (query.lane, query.thread is not None) == (0, True)
+    assert (query.lane, query.thread is not None) == (1, True)
 
 
 def test_a_bare_thread_is_untracked_and_said_so(profiler: Profiler) -> None:
@@ -65,7 +68,7 @@ def test_threads_beyond_a_number_of_them_are_untracked_under_one_name(
     profiler: Profiler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads = 3 * NAME_LIMIT
-    monkeypatch.setattr(capture, "_untracked", Counter())  # the names that are taken stay so for the process
+    monkeypatch.setattr(unseen, "outside", Counter())  # the names that are taken stay so for the process
 
     def ask() -> None:
         hooks.receiver()
@@ -110,6 +113,16 @@ def test_a_statement_after_the_scope_has_closed_is_late_and_revives_nothing(prof
 
     assert outer.profile().late == {"GET / (MainThread)": 1}
     assert outer.profile().query_count == 1
+
+
+def test_a_late_statement_is_late_for_its_scope_and_seen_by_that_of_the_process(profiler: Profiler) -> None:
+    with profiler.scope("request", "GET /"):
+        context = contextvars.copy_context()
+    with shop() as database, profiler.scope("command", "c", reach="process") as command:
+        in_thread(lambda: context.run(database.execute, "SELECT 1 FROM orders"))
+
+    (query,) = command.profile().queries
+    assert (query.thread is not None, sum(command.profile().late.values())) == (True, 1)
 
 
 def test_muted_statements_are_neither_recorded_nor_counted(profiler: Profiler) -> None:
@@ -198,6 +211,43 @@ def test_tasks_of_one_scope_have_lanes_of_their_own(profiler: Profiler) -> None:
         asyncio.run(gather())
 
 
+def test_blocks_that_run_at_once_overlap_in_the_unit_round_them(profiler: Profiler) -> None:
+    async def ask(started: int) -> None:
+        with profiler.scope("block", "b") as block:
+            await asyncio.sleep(0)
+            block.record(read("SELECT 1", at=started, ms=1_000, unit=block.unit))
+
+    async def gather() -> Scope:
+        with profiler.scope("request", "r") as scope:
+            await asyncio.gather(*(ask(started) for started in (1, 2, 3)))
+        return scope
+
+    profile = asyncio.run(gather()).profile()
+    assert len({query.lane for query in profile.queries}) == 3
+    assert profile.database_seconds == pytest.approx(1.002)
+
+
+def test_requests_that_run_at_once_overlap_in_the_scope_round_them(profiler: Profiler) -> None:
+    def serve(started: int) -> None:
+        with profiler.scope("request", "r") as request:
+            request.record(read("SELECT 1", at=started, ms=1_000, unit=request.unit))
+
+    with profiler.scope("test", "t", reach="process") as scope:
+        for started in (1, 2, 3):
+            in_thread(partial(serve, started))
+
+    assert scope.profile().database_seconds == pytest.approx(1.002)
+
+
+def test_the_thread_that_opened_a_scope_is_lane_0_whoever_queries_first(profiler: Profiler) -> None:
+    with shop() as database, profiler.scope("request", "r") as scope:
+        context = contextvars.copy_context()
+        in_thread(lambda: context.run(database.execute, "SELECT 1 FROM orders"))
+        database.execute("SELECT 2 FROM orders")
+
+    assert [query.lane for query in scope.profile().queries] == [1, 0]
+
+
 def test_beyond_the_detail_limit_counters_keep_the_numbers_exact() -> None:
     profiler = Profiler(detail_limit=10)
     with shop() as database, profiler.scope("request", "r") as scope:
@@ -275,6 +325,29 @@ def test_the_child_of_a_fork_starts_without_the_scopes_of_its_parent(profiler: P
         _, status = os.waitpid(child, 0)
 
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_the_child_of_a_fork_in_the_middle_of_a_scope_hands_nothing_over(tmp_path: Path) -> None:
+    delivered = tmp_path / "delivered"
+
+    def deliver(report: Report) -> None:
+        with delivered.open("a") as file:
+            file.write(f"{os.getpid()} {report.profile.query_count} ")
+
+    with shop() as database, Profiler(sinks=[deliver]).scope("request", "r") as scope:
+        database.execute("SELECT 1 FROM orders")
+        child = os.fork()
+        with scope.entered():  # a streamed body does so for each step
+            database.execute("SELECT 2 FROM orders")
+        if child == 0:
+            scope.__exit__(None, None, None)
+            os._exit(0 if sum(unseen.late.values()) == 1 else 1)
+        _, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert delivered.read_text() == f"{os.getpid()} 2 "
 
 
 def test_findings_of_a_request_are_delivered_once_and_shown_in_the_scope_round_it(
