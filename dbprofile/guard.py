@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import threading
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
@@ -26,6 +27,16 @@ FAULT_LIMIT = 100
 _log = logging.getLogger("dbprofile")
 _lock = threading.Lock()
 _reraise = False
+
+
+def _renew_lock() -> None:
+    """In the child of a fork: a thread of the parent may have held it, and is not here to let it go."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 class _Place:

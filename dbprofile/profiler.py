@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from importlib import import_module
 from random import random
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
@@ -22,7 +23,7 @@ from dbprofile.rules.rule import Rule
 from dbprofile.settings import Settings, project_root, project_settings, switch
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from types import ModuleType, TracebackType
 
 __all__ = ["Profiler", "Sink", "default_profiler", "profiler_for", "set_default_profiler", "watch"]
 
@@ -60,6 +61,9 @@ class Profiler:
         self._asked = tuple(map(_guarded_rule, self.rules))
         self.sinks: tuple[Sink, ...] = tuple(sinks)
         self.settings.apply()
+        self._follows = self.settings.follow_threads
+        if self._follows:
+            _threads().follow_threads()
         self._told: dict[str, tuple[Callable[..., object], ...]] = {}
         for sink in self.sinks:
             self._attach(sink)
@@ -142,6 +146,9 @@ class Profiler:
     def close(self) -> None:
         """Tell nobody of anything any more. Idempotent."""
         remove_listener(self)
+        if self._follows:
+            self._follows = False
+            _threads().leave_threads()
         self.sinks = ()
         self._listen()
 
@@ -171,6 +178,11 @@ class Profiler:
         report = Report(profile, _own(report.findings, profile), _own(report.silenced, profile))
         for tell in self._told["report"]:
             tell(report)
+
+
+def _threads() -> ModuleType:
+    # Where it is wanted only: it imports concurrent.futures, which nothing else of ours does.
+    return import_module("dbprofile.capture.threads")
 
 
 def _stands_alone(scope: Scope) -> bool:

@@ -139,11 +139,11 @@ class Block:
                             return end.value
                     try:
                         resume, value = steps.send, (yield item)
-                    except GeneratorExit:
-                        with scope.entered():
-                            steps.close()
-                        raise
-                    except BaseException as error:  # noqa: BLE001 - thrown in by the caller, and passed on
+                    except BaseException as error:
+                        if isinstance(error, GeneratorExit):
+                            with scope.entered():
+                                steps.close()
+                            raise
                         resume, value = steps.throw, error
             finally:
                 scope.close()
@@ -166,11 +166,11 @@ class Block:
                             return
                     try:
                         resume, value = steps.asend, (yield item)
-                    except GeneratorExit:
-                        with scope.entered():
-                            await steps.aclose()
-                        raise
-                    except BaseException as error:  # noqa: BLE001 - as above
+                    except BaseException as error:
+                        if isinstance(error, GeneratorExit):
+                            with scope.entered():
+                                await steps.aclose()
+                            raise
                         resume, value = steps.athrow, error
             finally:
                 scope.close()

@@ -42,6 +42,8 @@ class Settings:
     """Path patterns (``/api/*``) that are profiled; all of them if empty."""
     exclude: Sequence[str] = ()
     """Path patterns that are not."""
+    follow_threads: bool = False
+    """Whether threads, and what is submitted to a thread pool, belong to the scope that starts or submits them."""
     app_paths: Sequence[str] = ()
     """Folders or files whose code counts as the application's although it is installed in site-packages."""
     show_values: bool = False

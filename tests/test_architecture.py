@@ -88,6 +88,7 @@ ORDER = {
         "lane",
         "unseen",
         "scope",
+        "threads",
     ),
     "dbprofile.analysis": ("variation", "log", "units", "lookalikes", "grouping", "eager"),
     "dbprofile.findings": ("finding", "fixes", "report", "silence", "baseline"),

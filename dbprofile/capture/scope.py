@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar, Token
 from itertools import count
 from operator import attrgetter
@@ -35,10 +35,12 @@ __all__ = [
     "current_scope",
     "enclosing_scope",
     "listeners",
+    "made_current",
     "muted",
     "next_number",
     "receiver",
     "remove_listener",
+    "travelling",
 ]
 
 #: Statements that a scope keeps in full detail; beyond it counters by text.
@@ -236,11 +238,8 @@ class Scope:
             self.open = False  # a body that goes on in the child of a fork
         elif self.root is None and self.open:
             self.root = _root_frame(sys._getframe(2))  # noqa: SLF001 - as in __enter__, past contextlib's frame
-        token = _CURRENT.set(self)
-        try:
+        with made_current(self):
             yield self
-        finally:
-            _reset(token)
 
     @guarded("scope.settle", None)
     def settle(self) -> None:
@@ -414,13 +413,24 @@ def _reset(token: Token[Scope | None]) -> None:
 
 
 @contextmanager
-def muted() -> Iterator[None]:
-    """Statements inside are dbprofile's own: neither recorded nor counted as outside."""
-    token = _CURRENT.set(_MUTED)
+def made_current(scope: Scope | None) -> Iterator[None]:
+    """For the duration of a block statements of this context belong to a scope, or to none."""
+    token = _CURRENT.set(scope)
     try:
         yield
     finally:
         _reset(token)
+
+
+def muted() -> AbstractContextManager[None]:
+    """Statements inside are dbprofile's own: neither recorded nor counted as outside."""
+    return made_current(_MUTED)
+
+
+def travelling() -> Scope | None:
+    """What a thread that is started now inherits if threads are followed: an open scope, or that it is muted."""
+    scope = _CURRENT.get()
+    return scope if scope is not None and (scope.open or scope is _MUTED) else None
 
 
 def listeners() -> tuple[Any, ...]:

@@ -266,9 +266,8 @@ class Walk:
         path = paths.get(key)
         if path is None:
             path = _steps(key, codes)
-            path = paths.setdefault(path, path)
             if len(paths) < PATH_LIMIT:
-                paths[key] = path
+                path = paths[key] = paths.setdefault(path, path)
         return path
 
 
