@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast, overload
 
 from dbprofile.capture.scope import current_scope
 from dbprofile.errors import ConfigurationError
@@ -137,15 +137,12 @@ class Block:
                             item = resume(value)
                         except StopIteration as end:
                             return end.value
-                    try:
-                        resume, value = steps.send, (yield item)
-                    except BaseException as error:
-                        if isinstance(error, GeneratorExit):
-                            with scope.entered():
-                                steps.close()
-                            raise
-                        resume, value = steps.throw, error
+                    with _Thrown() as thrown:
+                        value = yield item
+                    resume, value = (steps.send, value) if thrown.error is None else (steps.throw, thrown.error)
             finally:
+                with scope.entered():
+                    steps.close()
                 scope.close()
 
         return generate
@@ -164,15 +161,12 @@ class Block:
                             item = await resume(value)
                         except StopAsyncIteration:
                             return
-                    try:
-                        resume, value = steps.asend, (yield item)
-                    except BaseException as error:
-                        if isinstance(error, GeneratorExit):
-                            with scope.entered():
-                                await steps.aclose()
-                            raise
-                        resume, value = steps.athrow, error
+                    with _Thrown() as thrown:
+                        value = yield item
+                    resume, value = (steps.asend, value) if thrown.error is None else (steps.athrow, thrown.error)
             finally:
+                with scope.entered():
+                    await steps.aclose()
                 scope.close()
 
         return generate
@@ -180,6 +174,21 @@ class Block:
     def _begin(self, name: str) -> Recording:
         profiler = self._profiler or default_profiler()
         return Recording(profiler.scope("block", name), profiler)
+
+
+class _Thrown:
+    """What a caller throws into a generator, kept to be thrown into the one inside it."""
+
+    error: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        self.error = error
+        return not isinstance(error, GeneratorExit)
 
 
 @overload
