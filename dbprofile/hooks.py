@@ -37,10 +37,10 @@ from dbprofile.capture.scope import (
     receiver,
     remove_listener,
 )
+from dbprofile.capture.source import Source, one_line, source_of
 from dbprofile.capture.stack import Mark, Walk, call_site_of, forget, know
 from dbprofile.findings.finding import Fix
 from dbprofile.findings.fixes import FixProvider, Problem, register_fixes, unregister_fixes
-from dbprofile.findings.source import Source, one_line, source_of
 from dbprofile.guard import guarded, unguarded
 from dbprofile.output.source import shown_path
 

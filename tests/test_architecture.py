@@ -79,6 +79,8 @@ ORDER = {
     "dbprofile.sql": ("tokens", "fingerprint", "summary", "shape", "statement"),
     "dbprofile.capture": (
         "database",
+        "source",
+        "repetition",
         "callsite",
         "stack",
         "provenance",

@@ -6,7 +6,7 @@ import os
 from typing import Final
 
 from dbprofile.capture.callsite import CallSite
-from dbprofile.findings.source import source_of
+from dbprofile.capture.source import source_of
 
 __all__ = ["Root", "shown_path", "source_text"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dbprofile.capture.callsite import CallSite
-from dbprofile.findings.source import LARGEST
+from dbprofile.capture.source import LARGEST
 from dbprofile.output.source import shown_path, source_text
 
 

@@ -7,9 +7,10 @@ from dbprofile import default_profiler
 from dbprofile.capture.callsite import CallSite, Path
 from dbprofile.capture.provenance import Provenance
 from dbprofile.capture.query import Query
+from dbprofile.capture.repetition import is_in_loop
 from dbprofile.hooks import Step
 from dbprofile.testing import record_queries
-from dbprofile.testing.loopowner import is_in_loop, sent_by_application
+from dbprofile.testing.loopowner import sent_by_application
 from tests.building import SQLITE
 from tests.testing import shop
 
