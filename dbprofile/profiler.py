@@ -9,7 +9,8 @@ from importlib import import_module
 from random import random
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
-from dbprofile.analysis.grouping import Analysis, analyse
+from dbprofile.analysis.grouping import analyse
+from dbprofile.analysis.groups import Analysis
 from dbprofile.capture.profile import Profile
 from dbprofile.capture.query import Query
 from dbprofile.capture.scope import UNIT_KINDS, Scope, add_listener, next_number, remove_listener

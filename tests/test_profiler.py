@@ -4,7 +4,7 @@ from collections.abc import Iterable
 import pytest
 
 from dbprofile import ConfigurationError, Finding, Profiler, Query, Report, Scope, Severity, Statement
-from dbprofile.analysis.grouping import Analysis
+from dbprofile.analysis.groups import Analysis
 from dbprofile.guard import FAULT_LIMIT
 from dbprofile.profiler import default_profiler, profiler_for, set_default_profiler
 from tests.building import SQLITE, profile, read

@@ -1,4 +1,4 @@
-"""Log: the writes and failures of a profile, sorted once and asked "what happened between?"."""
+"""Log: the writes, locks, failures and rollbacks of a profile, sorted once and asked "what happened between?"."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
@@ -9,10 +9,14 @@ from dbprofile.capture.query import Query
 __all__ = ["Log"]
 
 _ANY = ""
+_CHANGES = frozenset({"UPDATE", "DELETE"})
 
 
 class Log:
-    """Writes by table and failures, of the whole profile: a write of any unit changes what a query answers."""
+    """What changes the answer to a question, of the whole profile: a write of any unit does.
+
+    All moments are those of ``perf_counter_ns``; "between" is after ``start`` and before ``end``.
+    """
 
     def __init__(self, queries: Sequence[Query]) -> None:
         self._queries = queries
@@ -35,8 +39,35 @@ class Log:
                 writes.setdefault(_last_part(table), []).append(query.started)
         return writes
 
+    @cached_property
+    def _locks(self) -> list[int]:
+        return sorted(query.started for query in self._queries if query.locks or "locks" in query.statement.flags)
+
+    @cached_property
+    def _rollbacks(self) -> list[int]:
+        return sorted(query.started for query in self._queries if query.statement.verb == "ROLLBACK")
+
+    @cached_property
+    def _kept(self) -> list[int]:
+        return sorted(
+            query.started
+            for query in self._queries
+            if not query.undone and (query.statement.written or _is_write(query))
+        )
+
+    @cached_property
+    def changes(self) -> list[Query]:
+        """The updates and deletions, in order."""
+        return sorted(
+            (query for query in self._queries if query.statement.verb in _CHANGES), key=lambda query: query.started
+        )
+
+    def changes_between(self, before: Query, after: Query) -> list[Query]:
+        """The updates and deletions that began between two queries."""
+        return [query for query in self.changes if before.started < query.started < after.started]
+
     def written_between(self, tables: Iterable[str], start: int, end: int) -> bool:
-        """Whether one of the tables was written after ``start`` and before ``end`` (``perf_counter_ns``).
+        """Whether one of the tables was written.
 
         A write whose tables are unknown counts for all, and a read whose tables are unknown is changed by any write.
         """
@@ -49,11 +80,23 @@ class Log:
         return any(_any_between(at, start, end) for at in candidates.values())
 
     def failed_between(self, start: int, end: int) -> bool:
-        """Whether a statement failed after ``start`` and before ``end``."""
+        """Whether a statement failed."""
         return _any_between(self._failures, start, end)
 
+    def locked_between(self, start: int, end: int) -> bool:
+        """Whether a read took locks: what is read after it may be read anew on purpose."""
+        return _any_between(self._locks, start, end)
+
+    def rolled_back_between(self, start: int, end: int) -> bool:
+        """Whether something was rolled back, as far as the statements show it."""
+        return _any_between(self._rollbacks, start, end)
+
+    def committed_between(self, start: int, end: int) -> bool:
+        """Whether there was a write that no rollback took back."""
+        return _any_between(self._kept, start, end)
+
     def anything_between(self, start: int, end: int) -> bool:
-        """Whether any statement began after ``start`` and before ``end``."""
+        """Whether any statement began."""
         return _any_between(self._starts, start, end)
 
 

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from dbprofile.capture.query import Digest, Query
     from dbprofile.sql.statement import Measure, Value
 
-__all__ = ["Varying", "distinct_parents", "limit_of", "measured", "parameter_set", "parameter_sets", "varying"]
+__all__ = [
+    "Varying",
+    "distinct_parents",
+    "limit_of",
+    "measured",
+    "parameter_set",
+    "parameter_sets",
+    "value_hashes",
+    "varying",
+]
 
 
 def measured(query: Query) -> Measure:
@@ -49,6 +58,17 @@ def parameter_sets(queries: Iterable[Query]) -> list[Hashable]:
             literals = tuple([value.hash for value in measured(query).values if value.hash is not None])
         found.append((literals, digest.hash, digest.count))
     return found
+
+
+def value_hashes(query: Query) -> list[int | None] | None:
+    """The hashes of a query's values in their order, without LIMIT and OFFSET; ``None`` where its parameters have no digest.
+
+    Of a value beyond those whose hashes are kept the hash is ``None``.
+    """
+    digest = query.parameters
+    if digest is None:
+        return None
+    return [_hash(value, digest) for value in measured(query).values if value.role not in {"limit", "offset"}]
 
 
 @dataclass(frozen=True)

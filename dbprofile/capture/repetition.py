@@ -37,9 +37,13 @@ def is_in_loop(code: CodeType, offset: int) -> bool:
     return _innermost(code, offset) is not None
 
 
-def only_repeats(code: CodeType, offset: int) -> bool:
-    """Whether the innermost loop round an instruction goes over nothing: a ``while``, a ``for`` over range, count or repeat."""
-    return bool(_innermost(code, offset))
+def only_repeats(code: CodeType, offset: int) -> bool | None:
+    """Whether the innermost loop round an instruction goes over nothing: a ``while``, a ``for`` over range, count or repeat.
+
+    Returns:
+        ``None`` where no loop of the function repeats the instruction.
+    """
+    return _innermost(code, offset)
 
 
 def _innermost(code: CodeType, offset: int) -> bool | None:

@@ -113,9 +113,8 @@ class Scope:
         self._generation = _generation
         self._lanes: dict[object, Lane] = {}
         self._received: dict[int, list[Query]] = {}
-        self._serials = count(1)
+        self._serials = count()
         self._thread = _get_ident()
-        self._opener = _runner()
         self._tokens: list[Token[Scope | None]] = []
         self._begin()
         if reach == "process":
@@ -126,6 +125,7 @@ class Scope:
         self._clock = time.perf_counter_ns()
         self._outside = unseen.outside.copy()
         self._late = unseen.late.copy()
+        self.lane()  # number 0 is that of the opener, whoever queries first
 
     # --- the hot path -------------------------------------------------------------------------------------------
 
@@ -133,18 +133,23 @@ class Scope:
         """The lane of the running thread or task; of a scope that is closed a new one each time, which nobody keeps."""
         if not self.open:
             return Lane(0, None)
-        key = _runner()
+        key: object = None
+        events = sys.modules.get("asyncio.events")  # an asyncio that was never imported runs no task
+        if events is not None:
+            loop = events._get_running_loop()  # noqa: SLF001 - the documented way raises where there is no loop
+            if loop is not None:
+                key = sys.modules["asyncio.tasks"].current_task(loop)
+        if key is None:
+            key = _get_ident()
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = Lane(*self._numbered(key))
+            lane = self._lanes[key] = self._new_lane()
         return lane
 
-    def _numbered(self, key: object) -> tuple[int, str | None]:
-        if self._numbering is not self and self._numbering.open:
-            number = self._numbering.lane().number
-        else:
-            number = 0 if key == self._opener else next(self._serials)
-        return number, None if _get_ident() == self._thread else unseen.thread_name()
+    def _new_lane(self) -> Lane:
+        numbering = self._numbering
+        number = next(self._serials) if numbering is self or not numbering.open else numbering.lane().number
+        return Lane(number, None if _get_ident() == self._thread else unseen.thread_name())
 
     def record(self, query: Query, lane: Lane | None = None) -> None:
         """Keep a query that has been executed, here and in each scope round this one."""
@@ -265,7 +270,7 @@ class Scope:
             self.settle()
         # The new record first: another thread may be recording at this moment.
         lanes, received = self._lanes, self._received
-        self._lanes, self._received, self.detailed, self._serials = {}, {}, 0, count(1)
+        self._lanes, self._received, self.detailed, self._serials = {}, {}, 0, count()
         for lane in list(lanes.values()):
             lane.handed_over = True  # statements in flight belong to the part that begins
         profile = None if discard else self._profile(lanes, received)
@@ -392,18 +397,6 @@ def _late_receiver(closed: Scope) -> Scope | None:
         return closed
     unseen.of_closed(closed.name)
     return None
-
-
-def _runner() -> object:
-    """Whose statements those of this moment are: the task that an event loop is running in this thread, else the thread."""
-    events = sys.modules.get("asyncio.events")  # an asyncio that was never imported runs no task
-    if events is not None:
-        loop = events._get_running_loop()  # noqa: SLF001 - the documented way raises where there is no loop
-        if loop is not None:
-            task: object = sys.modules["asyncio.tasks"].current_task(loop)
-            if task is not None:
-                return task
-    return _get_ident()
 
 
 def _reset(token: Token[Scope | None]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from dbprofile.analysis.grouping import Analysis, Group
+from dbprofile.analysis.groups import Analysis, Group
 from dbprofile.findings.finding import Finding, Fix, Severity
 from dbprofile.findings.numbers import times
 from dbprofile.findings.places import in_all, place_of

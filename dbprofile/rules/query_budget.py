@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dbprofile.analysis.grouping import Analysis
+from dbprofile.analysis.groups import Analysis
 from dbprofile.findings.finding import Finding, Severity
 from dbprofile.findings.numbers import quantity
 from dbprofile.findings.places import in_all

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dbprofile.analysis.grouping import Analysis, Group
+from dbprofile.analysis.groups import Analysis, Group
 from dbprofile.findings.finding import Finding, Severity, severity_by_count
 from dbprofile.findings.fixes import Problem, propose
 from dbprofile.findings.numbers import quantity

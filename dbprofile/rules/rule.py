@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from dbprofile.analysis.grouping import Analysis
+from dbprofile.analysis.groups import Analysis
 from dbprofile.findings.finding import Finding
 
 __all__ = ["Rule"]

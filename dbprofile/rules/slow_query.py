@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from dbprofile.analysis.grouping import Analysis
+from dbprofile.analysis.groups import Analysis
 from dbprofile.capture.query import Query
 from dbprofile.findings.finding import Finding, Severity
 from dbprofile.findings.numbers import duration, quantity, times

@@ -1,0 +1,95 @@
+"""Lineages: lazy loads of one relation by rows of one query; else of one relation from one call path."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from dbprofile.analysis.groups import Group, own_lineage, parent_lineage, path_of, variant_of, without
+from dbprofile.analysis.lookalikes import LINEAGE_LOOKALIKES
+from dbprofile.analysis.variation import distinct_parents
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from dbprofile.analysis.groups import Unit
+    from dbprofile.capture.query import Query
+
+__all__ = ["group_lineages"]
+
+#: Parents of one lineage that make a loop; where only relation and path bind them; without a path.
+LINEAGE_MIN: Final = 2
+PATH_MIN: Final = 3
+PATHLESS_MIN: Final = 5
+
+
+def group_lineages(queries: Sequence[Query], unit: Unit) -> tuple[list[Group], list[Query]]:
+    """Rows that each load the same thing: siblings first, then what one place loads for rows of other origins."""
+    groups = _by_lineage(queries, unit)
+    taken = {query for group in groups for query in group.queries}
+    groups += _by_path(without(queries, taken), unit)
+    taken.update(query for group in groups for query in (*group.queries, *group.followed))
+    return groups, without(queries, taken)
+
+
+def _by_lineage(queries: Sequence[Query], unit: Unit) -> list[Group]:
+    members: dict[Hashable, list[Query]] = defaultdict(list)
+    for query in queries:
+        lineage = own_lineage(query)
+        if lineage is not None and lineage.kind == "R":
+            members[unit.keys.of(lineage)].append(query)
+    return [group for siblings in members.values() if (group := _siblings(siblings, unit)) is not None]
+
+
+def _by_path(queries: Sequence[Query], unit: Unit) -> list[Group]:
+    members: dict[Hashable, list[Query]] = defaultdict(list)
+    for query in queries:
+        why = query.provenance
+        if unit.roles[query] == "lazy" and why is not None and why.relation and why.variant != "recursive":
+            members[why.relation, why.path].append(query)
+    groups = []
+    for alike in members.values():
+        count = distinct_parents(alike)
+        bound = bool(path_of(alike[0]))
+        if count >= (PATH_MIN if bound else PATHLESS_MIN):
+            groups.append(_group(alike, count, unit, certain=bound))
+    return groups
+
+
+def _siblings(members: list[Query], unit: Unit) -> Group | None:
+    count = distinct_parents([query for query in members if variant_of(query) != "recursive"])
+    if count < LINEAGE_MIN:
+        at_one_step = defaultdict(list)
+        for query in members:
+            at_one_step[path_of(query)[:1]].append(query)
+        count = max(map(distinct_parents, at_one_step.values()))
+        return _group(members, count, unit) if count >= PATH_MIN else None
+    if len(members) == LINEAGE_MIN and path_of(members[0]) != path_of(members[1]):
+        return None  # rows[0].customer; rows[-1].customer: written out, no loop
+    if any(lookalike(members, unit) for lookalike in LINEAGE_LOOKALIKES):
+        return None
+    return _group(members, distinct_parents(members), unit)
+
+
+def _group(members: list[Query], count: int, unit: Unit, *, certain: bool = True) -> Group:
+    return Group(
+        tuple(members),
+        count,
+        unit.followers(members, own_lineage),
+        variant=variant_of(members[0]),
+        origin=_origin(members[0], unit),
+        certain=certain,
+    )
+
+
+def _origin(query: Query, unit: Unit) -> Query | None:
+    """The query that loaded the first rows of the lineage."""
+    parent = parent_lineage(query)
+    if parent is None or parent.root.kind != "Q":
+        return None
+    wanted = unit.keys.of(parent.root)
+    for candidate in unit.queries:
+        lineage = own_lineage(candidate)
+        if lineage is not None and lineage.parent is None and unit.keys.of(lineage) == wanted:
+            return candidate
+    return None
