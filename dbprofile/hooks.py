@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbprofile.capture.callsite import CallSite, Path, Step
 from dbprofile.capture.database import Database
+from dbprofile.capture.failures import driver_exception, error_code
 from dbprofile.capture.lane import Lane
 from dbprofile.capture.provenance import Batch, Lineage, Provenance, Token
 from dbprofile.capture.query import Query, digest
@@ -71,6 +72,8 @@ __all__ = [
     "add_listener",
     "again",
     "current_scope",
+    "driver_exception",
+    "error_code",
     "fetched",
     "find_call_site",
     "forget",
@@ -144,6 +147,7 @@ def start(
     if scope.detailed < scope.detail_limit:
         walk = Walk(frame if frame is not None else sys._getframe(2))  # noqa: SLF001 - the frame itself, not a copy of the stack
     watch = Stopwatch(scope, query, walk)
+    query.on_loop = watch.lane.on_loop and not database.awaited
     query.started = perf_counter_ns()
     return watch
 
@@ -169,7 +173,7 @@ def stop(
     query = watch.query
     query.seconds = (perf_counter_ns() - query.started) * 1e-9
     if error is not None:
-        query.error = type(error).__name__
+        query.error, query.error_code = type(error).__name__, error_code(error)
     if affected_rows is not None and affected_rows >= 0:
         query.affected_rows = affected_rows
     scope = watch.scope
@@ -213,7 +217,7 @@ def fetched(query: Query, started: int, rows: Sequence[object], error: BaseExcep
         query.rows = (query.rows or 0) + count
     query.fetches += 1
     if error is not None:
-        query.error = type(error).__name__
+        query.error, query.error_code = type(error).__name__, error_code(error)
 
 
 def find_call_site() -> CallSite | None:

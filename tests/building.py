@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from itertools import count
+from typing import Any
 
 from dbprofile.capture.callsite import CallSite, Path
 from dbprofile.capture.database import Database
@@ -47,9 +48,9 @@ def read(
     return query
 
 
-def write(sql: str, parameters: Sequence[object] = (), **keywords: float) -> Query:
+def write(sql: str, parameters: Sequence[object] = (), **keywords: Any) -> Query:
     """A write of the application."""
-    return read(sql, parameters, role="write", rows=None, **keywords)  # type: ignore[arg-type]
+    return read(sql, parameters, role="write", rows=None, **keywords)
 
 
 def lazy(

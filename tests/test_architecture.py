@@ -83,6 +83,7 @@ ORDER = {
         "repetition",
         "callsite",
         "stack",
+        "failures",
         "provenance",
         "query",
         "counters",

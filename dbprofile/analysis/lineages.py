@@ -25,27 +25,42 @@ PATHLESS_MIN: Final = 5
 
 def group_lineages(queries: Sequence[Query], unit: Unit) -> tuple[list[Group], list[Query]]:
     """Rows that each load the same thing: siblings first, then what one place loads for rows of other origins."""
-    groups = _by_lineage(queries, unit)
-    taken = {query for group in groups for query in group.queries}
-    groups += _by_path(without(queries, taken), unit)
-    taken.update(query for group in groups for query in (*group.queries, *group.followed))
-    return groups, without(queries, taken)
+    groups: list[Group] = []
+    others: list[Query] = []
+    for members in _by_lineage(queries, unit):
+        group = _siblings(members, unit)
+        if group is None:
+            others += members
+        elif not any(lookalike(members, unit) for lookalike in LINEAGE_LOOKALIKES):
+            groups.append(group)
+    groups += _by_path(_unlabelled(queries, others, unit), unit)
+    return groups, without(queries, {query for group in groups for query in (*group.queries, *group.followed)})
 
 
-def _by_lineage(queries: Sequence[Query], unit: Unit) -> list[Group]:
+def _by_lineage(queries: Sequence[Query], unit: Unit) -> list[list[Query]]:
     members: dict[Hashable, list[Query]] = defaultdict(list)
     for query in queries:
         lineage = own_lineage(query)
         if lineage is not None and lineage.kind == "R":
             members[unit.keys.of(lineage)].append(query)
-    return [group for siblings in members.values() if (group := _siblings(siblings, unit)) is not None]
+    return list(members.values())
+
+
+def _unlabelled(queries: Sequence[Query], others: Sequence[Query], unit: Unit) -> list[Query]:
+    """Lazy loads that no lineage binds to others: in order, those of no group and those without a lineage at all."""
+    alone = set(others)
+    return [
+        query
+        for query in queries
+        if query in alone or (unit.roles[query] == "lazy" and ((own := own_lineage(query)) is None or own.kind != "R"))
+    ]
 
 
 def _by_path(queries: Sequence[Query], unit: Unit) -> list[Group]:
     members: dict[Hashable, list[Query]] = defaultdict(list)
     for query in queries:
         why = query.provenance
-        if unit.roles[query] == "lazy" and why is not None and why.relation and why.variant != "recursive":
+        if why is not None and why.role == "lazy" and why.relation and why.variant != "recursive":
             members[why.relation, why.path].append(query)
     groups = []
     for alike in members.values():
@@ -66,8 +81,6 @@ def _siblings(members: list[Query], unit: Unit) -> Group | None:
         return _group(members, count, unit) if count >= PATH_MIN else None
     if len(members) == LINEAGE_MIN and path_of(members[0]) != path_of(members[1]):
         return None  # rows[0].customer; rows[-1].customer: written out, no loop
-    if any(lookalike(members, unit) for lookalike in LINEAGE_LOOKALIKES):
-        return None
     return _group(members, distinct_parents(members), unit)
 
 

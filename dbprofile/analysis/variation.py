@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dbprofile.capture.provenance import Token
 from dbprofile.sql.statement import Position, measure
@@ -20,11 +20,15 @@ __all__ = [
     "distinct_parents",
     "limit_of",
     "measured",
+    "offset_of",
     "parameter_set",
     "parameter_sets",
     "value_hashes",
     "varying",
 ]
+
+#: Hashes below it are whole numbers themselves; those of anything else are as good as never so small.
+_NUMBERS: Final = 2**40
 
 
 def measured(query: Query) -> Measure:
@@ -121,8 +125,20 @@ def _by_column(rows: list[list[tuple[Value, int | None]]]) -> list[Varying]:
 
 def limit_of(query: Query) -> int | None:
     """The number behind LIMIT, where it can be known: a literal, or a parameter whose hash is the number itself."""
-    limit = measured(query).limit
-    return _at(limit.position, query.parameters) if isinstance(limit, Position) else limit
+    return _number(measured(query).limit, query.parameters)
+
+
+def offset_of(query: Query) -> int | None:
+    """The number behind OFFSET, where it can be known, as for ``limit_of``."""
+    return _number(measured(query).offset, query.parameters)
+
+
+def _number(found: int | Position | None, parameters: Digest | None) -> int | None:
+    if not isinstance(found, Position):
+        return found
+    hashed = _at(found.position, parameters)
+    # The hash of a text, or of nothing, is no number that anybody pages by.
+    return hashed if hashed is not None and 0 <= hashed < _NUMBERS else None
 
 
 def _hash(value: Value, parameters: Digest | None) -> int | None:

@@ -24,5 +24,7 @@ class Database:
     port: int | None = None
     library: str = "dbapi"
     """Which library sent the statement: ``django``, ``sqlalchemy`` or ``dbapi``. It decides who can propose a fix."""
+    awaited: bool = False
+    """Its driver is asynchronous: a statement in flight does not stop the event loop."""
     connect: Callable[[], object] | None = field(default=None, repr=False, compare=False)
     """Opens a connection of one's own, for plans; holds its engine weakly."""

@@ -19,16 +19,18 @@ class Lane:
 
     Attributes:
         number: 0 opened the scope.
+        on_loop: its thread is running an event loop.
         paths: interned call paths.
         roots: interned root lineages.
         notes: what an adapter keeps for the lane, by a key of its own (the runs of an ORM, a holder waiting for its query).
         handed_over: its part of the scope was cut off; what is still in flight belongs to the next one.
     """
 
-    __slots__ = ("counters", "handed_over", "notes", "number", "paths", "queries", "roots", "thread")
+    __slots__ = ("counters", "handed_over", "notes", "number", "on_loop", "paths", "queries", "roots", "thread")
 
-    def __init__(self, number: int, thread: str | None) -> None:
+    def __init__(self, number: int, thread: str | None, *, on_loop: bool = False) -> None:
         self.number = number
+        self.on_loop = on_loop
         self.thread = thread
         self.queries: list[Query] = []
         self.counters = Counters()

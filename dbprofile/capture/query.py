@@ -164,6 +164,7 @@ class Query:
         "counters",
         "database",
         "error",
+        "error_code",
         "fetch_seconds",
         "fetch_started",
         "fetches",
@@ -214,6 +215,7 @@ class Query:
         self.rows = rows
         self.affected_rows: int | None = None
         self.error: str | None = None
+        self.error_code: str | None = None
         self.call_site = call_site
         self.provenance = provenance
         self.unit = unit

@@ -143,13 +143,14 @@ class Scope:
             key = _get_ident()
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = self._new_lane()
+            lane = self._lanes[key] = self._new_lane(on_loop=type(key) is not int)
         return lane
 
-    def _new_lane(self) -> Lane:
+    def _new_lane(self, *, on_loop: bool) -> Lane:
         numbering = self._numbering
         number = next(self._serials) if numbering is self or not numbering.open else numbering.lane().number
-        return Lane(number, None if _get_ident() == self._thread else unseen.thread_name())
+        thread = None if _get_ident() == self._thread else unseen.thread_name()
+        return Lane(number, thread, on_loop=on_loop)
 
     def record(self, query: Query, lane: Lane | None = None) -> None:
         """Keep a query that has been executed, here and in each scope round this one."""

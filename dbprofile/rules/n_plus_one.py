@@ -9,9 +9,9 @@ from typing import ClassVar
 from dbprofile.analysis.groups import Analysis, Group
 from dbprofile.capture.callsite import CallSite
 from dbprofile.findings.finding import Finding, Fix, Severity, severity_by_count
-from dbprofile.findings.fixes import Problem, propose
 from dbprofile.findings.numbers import quantity
 from dbprofile.findings.places import callers, in_all, place_of
+from dbprofile.findings.problems import fix_of, origin_of
 
 __all__ = ["NPlusOne"]
 
@@ -43,7 +43,7 @@ class NPlusOne:
         severity = severity_by_count(group.size, seconds)
         if any(query.locks or "locks" in query.statement.flags for query in group.queries):
             severity = Severity.INFO  # row-by-row locking is usually meant
-        fix = self._fix(group)
+        fix = fix_of(self.kind, group)
         left = fix.leaves if fix is not None else 1
         relation = why.relation if why is not None else None
         return Finding(
@@ -69,42 +69,12 @@ class NPlusOne:
             operation=why.operation if why is not None else "",
         )
 
-    def _fix(self, group: Group) -> Fix | None:
-        why = group.first.provenance
-        if why is None:
-            return None
-        lineage = why.lineage
-        above = why.parent_lineage
-        path = above.root.path if above is not None and above.root.kind == "Q" else ()
-        return propose(
-            Problem(
-                library=group.first.database.library,
-                kind=self.kind,
-                relation=why.relation,
-                relation_kind=why.relation_kind,
-                operation=why.operation,
-                variant=group.variant,
-                chain=lineage.chain if lineage is not None else (),
-                origin=_origin(group),
-                origin_path=path,
-                trigger=place_of(group.first),
-                count=group.size,
-            )
-        )
-
-
-def _origin(group: Group) -> CallSite | None:
-    why = group.first.provenance
-    above = why.parent_lineage if why is not None else None
-    origin = above.origin if above is not None else None
-    return origin.place() if origin is not None else None
-
 
 def _shown_origin(group: Group, fix: Fix | None) -> CallSite | None:
     """Where the rows come from, for people: a lazy query runs in some loop, but is written where the fix goes."""
     if fix is not None and fix.certain and fix.place is not None and fix.kind != "advice":
         return fix.place
-    return _origin(group)
+    return origin_of(group)
 
 
 def _message(number: int, fix: Fix | None, relation: str | None) -> str:

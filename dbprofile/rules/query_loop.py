@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from dbprofile.analysis.groups import Analysis, Group
 from dbprofile.findings.finding import Finding, Severity, severity_by_count
-from dbprofile.findings.fixes import Problem, propose
 from dbprofile.findings.numbers import quantity
 from dbprofile.findings.places import callers, in_all, place_of
+from dbprofile.findings.problems import fix_of
 
 __all__ = ["QueryLoop"]
 
@@ -37,25 +37,10 @@ class QueryLoop:
     def _finding(self, group: Group) -> Finding:
         first = group.first
         why = first.provenance
-        seconds = in_all(group.queries)
+        queries = (*group.queries, *group.followed)
+        seconds = in_all(queries)
         severity = severity_by_count(group.size, seconds) if group.certain else Severity.INFO
-        origin = place_of(group.origin) if group.origin is not None else None
-        fix = propose(
-            Problem(
-                library=first.database.library,
-                kind=self.kind,
-                relation=None,
-                relation_kind="",
-                operation=why.operation if why is not None else "",
-                variant=group.variant,
-                chain=(),
-                origin=origin,
-                origin_path=(),
-                trigger=place_of(first),
-                count=group.size,
-                model=why.model if why is not None else "",
-            )
-        )
+        fix = fix_of(self.kind, group)
         return Finding(
             code=self.code,
             kind=self.kind,
@@ -64,15 +49,15 @@ class QueryLoop:
             message=f"{quantity(group.size, 'query', 'queries')} in a loop, each with parameters of its own",
             count=group.count,
             seconds=seconds,
-            avoidable_seconds=seconds * (1 - 1 / len(group.queries)),
+            avoidable_seconds=seconds * (1 - 1 / len(queries)),
             threshold=self.min,
             trigger=place_of(first),
             callers=callers(first),
-            origin=origin,
+            origin=place_of(group.origin) if group.origin is not None else None,
             origin_rows=group.origin.rows if group.origin is not None else None,
             statement=first.statement,
             fix=fix,
-            queries=group.queries,
+            queries=queries,
             variant=group.variant,
             operation=why.operation if why is not None else "",
         )

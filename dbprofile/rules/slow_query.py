@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -11,7 +10,7 @@ from dbprofile.analysis.groups import Analysis
 from dbprofile.capture.query import Query
 from dbprofile.findings.finding import Finding, Severity
 from dbprofile.findings.numbers import duration, quantity, times
-from dbprofile.findings.places import callers, in_all, place_of
+from dbprofile.findings.statements import about, alike
 
 __all__ = ["SlowQuery"]
 
@@ -31,32 +30,17 @@ class SlowQuery:
 
     def __call__(self, analysis: Analysis) -> Iterable[Finding]:
         """The slow statements of a profile, in order of first appearance."""
-        slow: dict[Hashable, list[Query]] = defaultdict(list)
-        for query in analysis.profile.queries:
-            if query.total_seconds * 1000 >= self.ms:
-                slow[query.statement, place_of(query), query.database.name].append(query)
-        for queries in slow.values():
-            yield self._finding(queries)
-
-    def _finding(self, queries: list[Query]) -> Finding:
-        slowest = max(queries, key=lambda query: query.total_seconds)
-        why = slowest.provenance
-        return Finding(
-            code=self.code,
-            kind=self.kind,
-            severity=Severity.CRITICAL if slowest.total_seconds >= CRITICAL else Severity.WARNING,
-            subject=slowest.statement.shape,
-            message=_message(slowest, len(queries)),
-            count=len(queries),
-            seconds=in_all(queries),
-            threshold=self.ms / 1000,
-            relation=why.relation if why is not None else None,
-            trigger=place_of(slowest),
-            callers=callers(slowest),
-            statement=slowest.statement,
-            queries=tuple(queries),
-            operation=why.operation if why is not None else "",
-        )
+        slow = [query for query in analysis.profile.queries if query.total_seconds * 1000 >= self.ms]
+        for queries in alike(slow):
+            slowest = max(queries, key=lambda query: query.total_seconds)
+            yield about(
+                self,
+                queries,
+                slowest,
+                severity=Severity.CRITICAL if slowest.total_seconds >= CRITICAL else Severity.WARNING,
+                message=_message(slowest, len(queries)),
+                threshold=self.ms / 1000,
+            )
 
 
 def _message(slowest: Query, number: int) -> str:

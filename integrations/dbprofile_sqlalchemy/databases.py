@@ -76,6 +76,7 @@ def _read(engine: Engine) -> Facts:
         host=url.host,
         port=url.port,
         library="sqlalchemy",
+        awaited=bool(getattr(dialect, "is_async", False)),
     )
     level = getattr(dialect, "_on_connect_isolation_level", None)
     return Facts(database, autocommit=level == "AUTOCOMMIT")

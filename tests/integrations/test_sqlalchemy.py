@@ -80,7 +80,9 @@ async def _visit(engine: AsyncEngine | str, page: str) -> dbprofile.Recording:
 async def test_a_relation_that_loads_row_by_row_is_found_and_cured(engine: AsyncEngine | str, driver: str) -> None:
     sick = await _visit(engine, "sick")
     assert sick.query_count == 5
-    (finding,) = sick.findings
+    (finding,) = (
+        finding for finding in sick.findings if finding.code != "DBP501"
+    )  # a synchronous driver blocks the loop
     assert (finding.code, finding.relation, finding.count) == ("DBP101", "Book.author", 4)
     assert finding.fix is not None
     assert finding.fix.text == "select(Book).options(joinedload(Book.author))"
@@ -88,7 +90,7 @@ async def test_a_relation_that_loads_row_by_row_is_found_and_cured(engine: Async
     assert sick.queries[-1].database.paramstyle == PARAMSTYLES.get(driver, "qmark")
     cured = await _visit(engine, "cured")
     assert cured.query_count == 1
-    assert not cured.findings
+    assert {finding.code for finding in cured.findings} <= {"DBP501"}
 
 
 @pytest.mark.parametrize(("system", "driver"), DRIVERS)

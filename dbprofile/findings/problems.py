@@ -1,0 +1,49 @@
+"""Problems of groups: what the providers of fixes are told of queries that belong together."""
+
+from __future__ import annotations
+
+from dbprofile.analysis.groups import Group, own_lineage, parent_lineage
+from dbprofile.capture.callsite import CallSite
+from dbprofile.findings.finding import Fix
+from dbprofile.findings.fixes import Problem, propose
+from dbprofile.findings.places import place_of
+
+__all__ = ["fix_of", "origin_of"]
+
+
+def origin_of(group: Group) -> CallSite | None:
+    """The line that loaded the rows which the members hang on, as their lineage says; else that of the group's origin."""
+    above = parent_lineage(group.first)
+    origin = above.origin if above is not None else None
+    if origin is not None:
+        return origin.place()
+    return place_of(group.origin) if group.origin is not None else None
+
+
+def fix_of(kind: str, group: Group) -> Fix | None:
+    """The fix that the library's provider proposes for a group; ``None`` where none knows one.
+
+    Args:
+        kind: of the finding.
+        group: whose first member says what it is.
+    """
+    first = group.first
+    why = first.provenance
+    lineage, above = own_lineage(first), parent_lineage(first)
+    chained = lineage is not None and lineage.kind == "R"
+    return propose(
+        Problem(
+            library=first.database.library,
+            kind=kind,
+            relation=why.relation if why is not None else None,
+            relation_kind=why.relation_kind if why is not None else "",
+            operation=why.operation if why is not None else "",
+            variant=group.variant,
+            chain=lineage.chain if chained and lineage is not None else (),
+            origin=origin_of(group),
+            origin_path=above.root.path if above is not None and above.root.kind == "Q" else (),
+            trigger=place_of(first),
+            count=group.size,
+            model=why.model if why is not None else "",
+        )
+    )
