@@ -90,19 +90,32 @@ def _group(members: list[Query], count: int, unit: Unit, *, certain: bool = True
         count,
         unit.followers(members, own_lineage),
         variant=variant_of(members[0]),
-        origin=_origin(members[0], unit),
+        origin=_origin(members, count, unit),
         certain=certain,
     )
 
 
-def _origin(query: Query, unit: Unit) -> Query | None:
-    """The query that loaded the first rows of the lineage."""
-    parent = parent_lineage(query)
-    if parent is None or parent.root.kind != "Q":
+def _origin(members: list[Query], count: int, unit: Unit) -> Query | None:
+    """The query that loaded the first rows of the lineage; where they are of unknown origin the one that is likely to have."""
+    parent = parent_lineage(members[0])
+    if parent is None:
         return None
+    if parent.root.kind != "Q":
+        return _likely_origin(members, count, unit)
     wanted = unit.keys.of(parent.root)
     for candidate in unit.queries:
         lineage = own_lineage(candidate)
         if lineage is not None and lineage.parent is None and unit.keys.of(lineage) == wanted:
             return candidate
     return None
+
+
+def _likely_origin(members: list[Query], count: int, unit: Unit) -> Query | None:
+    """The nearest earlier query that read as many rows of the owner's model."""
+    why = members[0].provenance
+    owner = (why.relation or "").rpartition(".")[0] if why is not None else ""
+    begun = members[0].started
+    earlier = [query for query in unit.queries if query.started < begun and query.rows == count]
+    return next(
+        (query for query in reversed(earlier) if owner and query.provenance and query.provenance.model == owner), None
+    )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dbprofile.analysis.groups import Group, own_lineage, parent_lineage
-from dbprofile.capture.callsite import CallSite
+from dbprofile.capture.callsite import CallSite, Path
+from dbprofile.capture.query import Query
 from dbprofile.findings.finding import Fix
 from dbprofile.findings.fixes import Problem, propose
 from dbprofile.findings.places import place_of
@@ -31,7 +34,8 @@ def fix_of(kind: str, group: Group) -> Fix | None:
     why = first.provenance
     lineage, above = own_lineage(first), parent_lineage(first)
     chained = lineage is not None and lineage.kind == "R"
-    return propose(
+    seen = above is not None and above.root.kind == "Q"
+    fix = propose(
         Problem(
             library=first.database.library,
             kind=kind,
@@ -41,9 +45,15 @@ def fix_of(kind: str, group: Group) -> Fix | None:
             variant=group.variant,
             chain=lineage.chain if chained and lineage is not None else (),
             origin=origin_of(group),
-            origin_path=above.root.path if above is not None and above.root.kind == "Q" else (),
+            origin_path=above.root.path if above is not None and seen else _path_of(group.origin),
             trigger=place_of(first),
             count=group.size,
             model=why.model if why is not None else "",
         )
     )
+    # Where the rows came from is only likely: so is the place of the edit.
+    return fix if fix is None or seen else replace(fix, certain=False)
+
+
+def _path_of(query: Query | None) -> Path:
+    return query.provenance.path if query is not None and query.provenance is not None else ()

@@ -59,6 +59,9 @@ _INFRASTRUCTURE: Final = (
     ("django.contrib.sites.models", "SiteManager._get_site_by_request", "cachefill"),
     ("django.contrib.auth.backends", "ModelBackend.get_user", "user"),
 )
+#: What a GenericForeignKey loads its object with; newer versions have a descriptor for it.
+_GENERIC: Final = ("GenericForeignKey.__get__", "GenericForeignKeyDescriptor.__get__")
+_GENERIC_MODULE: Final = "django.contrib.contenttypes.fields"
 _DESCRIPTORS: Final = (related_descriptors.ForwardManyToOneDescriptor, related_descriptors.ReverseOneToOneDescriptor)
 
 _entered: dict[int, CodeType] = {}
@@ -103,6 +106,8 @@ def _table() -> Iterator[tuple[Any, Mark]]:
     yield related_descriptors.ForwardManyToOneDescriptor.__get__, Mark("forward", "forward")
     yield related_descriptors.ReverseOneToOneDescriptor.__get__, Mark("backward", "backward")
     yield DeferredAttribute.__get__, Mark("column", "column")
+    for path in _GENERIC:
+        yield _loaded_function(_GENERIC_MODULE, path), Mark("generic", "generic")
     for descriptor in (*_DESCRIPTORS, DeferredAttribute):
         yield getattr(descriptor, "fetch_many", None), Mark("peers", "peers")
     yield query.prefetch_one_level, Mark("level", "prefetch")
@@ -126,11 +131,15 @@ def _infrastructure() -> Iterator[tuple[Any, str]]:
             yield store.__dict__.get(name), "session"
     yield auth.get_user, "user"
     for module, path, kind in _INFRASTRUCTURE:
-        # Importing the models of an application that is not installed is an error: only what is there already is known.
-        found: Any = sys.modules.get(module)
-        for part in path.split("."):
-            found = getattr(found, part, None)
-        yield found, kind
+        yield _loaded_function(module, path), kind
+
+
+def _loaded_function(module: str, path: str) -> Any:
+    """A function of a module, if that is loaded: importing the models of an application that is not installed is an error."""
+    found: Any = sys.modules.get(module)
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    return found
 
 
 def _code_of(function: Any) -> CodeType | None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from types import FrameType
 from typing import Any, Final
 
 from dbprofile.hooks import Lane, Lineage, Mark, Path, Provenance, Stopwatch, guarded, root_lineage
-from dbprofile_django.relations import Relation, backward, forward, known_relation, relation_named
+from dbprofile_django.relations import (
+    Relation,
+    backward,
+    forward,
+    generic,
+    known_generic,
+    known_relation,
+    relation_named,
+)
 from dbprofile_django.rows import announce, label_of, token_of
 
 __all__ = ["explain", "writes"]
@@ -25,7 +33,7 @@ _MANY: Final = frozenset(
 _CALLS_KEPT: Final = 8
 #: Members of a lineage of which the whole path is taken: the first two say whether they are written out or a loop.
 _WALKED: Final = 2
-_LOADS: Final = frozenset({"forward", "backward", "column", "refresh", "prefetch", "peers"})
+_LOADS: Final = frozenset({"forward", "backward", "generic", "column", "refresh", "prefetch", "peers"})
 
 _calls = count(1)
 
@@ -162,12 +170,16 @@ def _loaded(watch: Stopwatch, seen: _Seen) -> Provenance | None:
         if seen.queryset is None:
             return None
         queryset = seen.queryset.f_locals["self"]
-        found = known_relation(queryset) if hasattr(queryset, "_hints") else None
-        if found is None:
+        if not hasattr(queryset, "_hints"):
             return None
-        relation, instance = found
-        watch.query.locks = bool(queryset.query.select_for_update)
-        return _lazy(watch, relation, instance, operation=_operation_of(queryset, seen.operation))
+        found = known_relation(queryset)
+        if found is not None:
+            watch.query.locks = bool(queryset.query.select_for_update)
+            return _lazy(watch, *found, operation=_operation_of(queryset, seen.operation))
+        by_key = known_generic(queryset)
+        if by_key is not None:
+            return _lazy_by_key(watch, *by_key, operation=_operation_of(queryset, seen.operation))
+        return None
     mark, frame = seen.load
     names = frame.f_locals
     owner = names.get("self")
@@ -187,7 +199,9 @@ def _asked_of(descriptor: Any) -> Relation:
     related = getattr(descriptor, "related", None)
     if related is not None:
         return backward(related, "reverse_one_to_one")
-    field = descriptor.field
+    field = getattr(descriptor, "field", descriptor)
+    if hasattr(field, "ct_field"):
+        return generic(field)
     if field.remote_field is None or not hasattr(descriptor, "get_queryset"):
         return Relation(f"{field.model.__name__}.{field.attname}", "column")
     return forward(field)
@@ -250,6 +264,22 @@ def _lazy(
         parent_lineage=above,
         lineage=lineage,
         path=path if path is not None else _path_of_member(watch, lineage),
+    )
+
+
+def _lazy_by_key(watch: Stopwatch, relation: Relation, key: Hashable, *, operation: str) -> Provenance:
+    """A load for an object of which only the key is known: where it came from nobody can tell."""
+    path = _whole_path(watch)
+    above = root_lineage(watch.lane, "U", "", path, watch.query.database)
+    return Provenance(
+        "lazy",
+        operation=operation,
+        relation=relation.name,
+        relation_kind=relation.kind,
+        parent=key,
+        parent_lineage=above,
+        lineage=above.child("R", relation.name, relation.kind),
+        path=path,
     )
 
 

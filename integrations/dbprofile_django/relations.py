@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from django.db.models.fields.related_descriptors import (
     ReverseOneToOneDescriptor,
 )
 
-__all__ = ["TO_MANY", "Relation", "backward", "forward", "known_relation", "relation_named"]
+__all__ = ["TO_MANY", "Relation", "backward", "forward", "generic", "known_generic", "known_relation", "relation_named"]
 
 #: Kinds of relations that lead to any number of rows.
 TO_MANY = frozenset({"one_to_many", "many_to_many", "generic_many"})
@@ -25,7 +26,7 @@ class Relation(NamedTuple):
     name: str
     """``Order.customer``: the class that declares it and the attribute."""
     kind: str
-    """``many_to_one``, ``one_to_one``, ``reverse_one_to_one``, ``one_to_many``, ``many_to_many`` or ``parent_link``."""
+    """``many_to_one``, ``one_to_one``, ``reverse_one_to_one``, ``one_to_many``, ``many_to_many``, ``parent_link``, ``generic`` or ``generic_many``."""
 
 
 def forward(field: Any) -> Relation:
@@ -42,6 +43,11 @@ def backward(relation: Any, kind: str) -> Relation:
     return Relation(f"{relation.model.__name__}.{name}", kind)
 
 
+def generic(key: Any) -> Relation:
+    """The relation of a GenericForeignKey."""
+    return Relation(f"{key.model.__name__}.{key.name}", "generic")
+
+
 @lru_cache(maxsize=4_096)
 def relation_named(model: type[Model], name: str) -> Relation:
     """The relation behind an attribute of a model; under the model's own name where it is none that is known."""
@@ -50,6 +56,11 @@ def relation_named(model: type[Model], name: str) -> Relation:
         return forward(descriptor.field)
     if isinstance(descriptor, ReverseOneToOneDescriptor):
         return backward(descriptor.related, "reverse_one_to_one")
+    field: Any = getattr(descriptor, "field", descriptor)
+    if hasattr(field, "ct_field"):
+        return generic(field)
+    if hasattr(field, "object_id_field_name"):
+        return Relation(f"{field.model.__name__}.{field.name}", "generic_many")
     if isinstance(descriptor, ManyToManyDescriptor):
         return _many_to_many(descriptor.rel, reverse=descriptor.reverse)
     if isinstance(descriptor, ReverseManyToOneDescriptor):
@@ -104,4 +115,47 @@ def _by_through(through: type[Model], column: str, owner: type[Model]) -> Relati
                 return _many_to_many(relation, reverse=False)
             if field.m2m_reverse_field_name() == column and issubclass(owner, relation.model):
                 return _many_to_many(relation, reverse=True)
+    return None
+
+
+# --- generic relations ----------------------------------------------------------------------------------------------
+
+
+def known_generic(queryset: Any) -> tuple[Relation, Hashable] | None:
+    """The GenericRelation that a manager's queryset follows, and what stands for its object; ``None`` if it is no such.
+
+    The queryset remembers no object: what it compares content type and key with tells both.
+    """
+    target = queryset.model
+    keys = _generic_keys(target)
+    if not keys:
+        return None
+    compared = {
+        child.lhs.target.name: child.rhs
+        for child in queryset.query.where.children
+        if getattr(child, "lookup_name", "") == "exact" and hasattr(getattr(child, "lhs", None), "target")
+    }
+    for type_field, key_field in keys:
+        if type_field in compared and key_field in compared:
+            relation = _relation_of_type(target, type_field, key_field, compared[type_field], queryset.db)
+            key = compared[key_field]
+            return (relation, (compared[type_field], hash(key))) if relation is not None else None
+    return None
+
+
+@lru_cache(maxsize=4_096)
+def _generic_keys(model: type[Model]) -> tuple[tuple[str, str], ...]:
+    """The fields of the model's generic foreign keys: content type and key of the object."""
+    return tuple((key.ct_field, key.fk_field) for key in model._meta.private_fields if hasattr(key, "ct_field"))
+
+
+def _relation_of_type(target: type[Model], type_field: str, key_field: str, number: Any, alias: str) -> Relation | None:
+    # Only what is cached: a hook sends no statement of its own.
+    types: Any = target._meta.get_field(type_field).related_model
+    known = getattr(types.objects, "_cache", {}).get(alias, {}).get(number)
+    owner = known.model_class() if known is not None else None
+    for field in owner._meta.private_fields if owner is not None else ():
+        names = (getattr(field, "content_type_field_name", None), getattr(field, "object_id_field_name", None))
+        if names == (type_field, key_field) and issubclass(target, field.related_model):
+            return Relation(f"{field.model.__name__}.{field.name}", "generic_many")
     return None
