@@ -89,7 +89,7 @@ def _group(members: list[Query], count: int, unit: Unit, *, certain: bool = True
         tuple(members),
         count,
         unit.followers(members, own_lineage),
-        variant=variant_of(members[0]),
+        variant="recursive" if "recursive" in map(variant_of, members) else variant_of(members[0]),
         origin=_origin(members, count, unit),
         certain=certain,
     )

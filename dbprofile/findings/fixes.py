@@ -34,6 +34,8 @@ class Problem:
     trigger: CallSite | None
     count: int
     model: str = ""
+    verb: str = ""
+    """Of the statement that repeats: ``SELECT``, ``INSERT`` …"""
 
 
 #: A provider answers ``None`` where it knows no cure.

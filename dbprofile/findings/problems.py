@@ -49,6 +49,9 @@ def fix_of(kind: str, group: Group) -> Fix | None:
             trigger=place_of(first),
             count=group.size,
             model=why.model if why is not None else "",
+            verb=next(
+                (query.statement.verb for query in group.queries if query.statement.written), first.statement.verb
+            ),
         )
     )
     # Where the rows came from is only likely: so is the place of the edit.

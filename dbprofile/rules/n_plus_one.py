@@ -51,7 +51,7 @@ class NPlusOne:
             kind=self.kind,
             severity=severity,
             subject=relation or first.statement.shape,
-            message=_message(group.size, fix, relation),
+            message=_message(group, fix, relation),
             count=group.count,
             seconds=seconds,
             avoidable_seconds=seconds * (1 - left / max(len(queries), 1)),
@@ -77,8 +77,8 @@ def _shown_origin(group: Group, fix: Fix | None) -> CallSite | None:
     return origin_of(group)
 
 
-def _message(number: int, fix: Fix | None, relation: str | None) -> str:
-    what = quantity(number, "query", "queries")
-    if fix is not None and fix.kind in {"add_call", "add_options", "replace"}:
+def _message(group: Group, fix: Fix | None, relation: str | None) -> str:
+    what = quantity(group.size, "query", "queries")
+    if group.variant != "deferred" and fix is not None and fix.kind in {"add_call", "add_options", "replace"}:
         return f"{what} that one {'JOIN replaces' if fix.leaves == 0 else 'query replaces'}"
     return f"{what} for {relation}, one for each row" if relation else f"{what}, one for each row"

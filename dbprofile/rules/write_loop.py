@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dbprofile.analysis.groups import Analysis, Group
+from dbprofile.analysis.groups import Analysis, Group, invocation_of
+from dbprofile.capture.query import Query
 from dbprofile.findings.finding import Finding, severity_by_count
 from dbprofile.findings.numbers import quantity
 from dbprofile.findings.places import callers, in_all, place_of
@@ -37,7 +38,7 @@ class WriteLoop:
                 yield self._finding(group)
 
     def _finding(self, group: Group) -> Finding:
-        first = next((query for query in group.queries if query.statement.written), group.first)
+        first = _shown(group)
         why = group.first.provenance
         queries = (*group.queries, *group.followed)
         seconds = in_all(queries)
@@ -62,6 +63,15 @@ class WriteLoop:
             variant=group.variant,
             operation=why.operation if why is not None else "",
         )
+
+
+def _shown(group: Group) -> Query:
+    """The write of the first turn that says what it was: of a deletion the last, because what hangs on the row goes before it."""
+    turn = invocation_of(group.first)
+    writes = [query for query in group.queries if query.statement.written and invocation_of(query) == turn]
+    if not writes:
+        return next((query for query in group.queries if query.statement.written), group.first)
+    return writes[-1] if writes[-1].statement.verb == "DELETE" else writes[0]
 
 
 def _message(group: Group, verb: str, number: int) -> str:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from dbprofile.hooks import CallSite, Source, one_line, source_of
 
-__all__ = ["Call", "Expression", "find_expression"]
+__all__ = ["Call", "Expression", "calls_after", "find_expression"]
 
 #: Functions that are looked into, from the origin outwards.
 FUNCTIONS: Final = 5
@@ -25,7 +25,7 @@ _ENDS: Final = frozenset({"get", "first", "last", "earliest", "latest", "iterato
 #: Calls that deliver no rows of the model: what they stand in loaded something else.
 _OTHER: Final = frozenset(
     {"count", "exists", "aggregate", "create", "get_or_create", "update_or_create", "update", "delete", "bulk_create"}
-    | {"bulk_update", "in_bulk", "values", "values_list", "dates", "datetimes", "explain", "contains", "raw"}
+    | {"bulk_update", "in_bulk", "values", "values_list", "dates", "datetimes", "explain", "contains"}
 )
 
 
@@ -56,9 +56,27 @@ class Expression:
     """The cut takes one row, ``[0]``."""
 
     @property
+    def is_raw(self) -> bool:
+        """Whether its SQL is written by hand: it has no joins to add to."""
+        return any(call.name == "raw" for call in self.calls)
+
+    @property
     def delivers_many(self) -> bool:
         """Whether it can be the origin of several rows."""
         return not self.one and (self.ending is None or self.ending.name == "iterator")
+
+    def with_call(self, call: Call) -> Expression:
+        """The expression with one more call, before what closes it."""
+        return replace(self, calls=(*self.calls, call))
+
+    def without(self, name: str, argument: str) -> Expression:
+        """The expression without one argument of its calls of a name, which is a text; and without a call that has no other."""
+        calls = []
+        for call in self.calls:
+            kept = tuple(each for each in call.arguments if call.name != name or each.strip("\"'") != argument)
+            if kept or not call.arguments:
+                calls.append(Call(call.name, kept))
+        return replace(self, calls=tuple(calls))
 
     def __str__(self) -> str:
         ending = () if self.ending is None else (self.ending,)
@@ -93,6 +111,39 @@ def find_expression(path: Sequence[CallSite], owner: str, managers: Collection[s
             any_of = [expression for expression, _ in found]
             return next((chosen[0] for chosen in (here, many, any_of) if len(chosen) == 1), None)
     return None
+
+
+def calls_after(site: CallSite | None, attribute: str) -> tuple[Call, ...]:
+    """What is called on an attribute in a line: of ``author.books.filter(open=True).first()`` behind ``books`` the two calls.
+
+    Empty where the line has no such attribute, or more than one.
+    """
+    source = source_of(site.file) if site is not None and site.template is None else None
+    if site is None or source is None or source.tree is None:
+        return ()
+    found: list[tuple[Call, ...]] = []
+    inner: set[int] = set()
+    for node in ast.walk(_function(source.tree, site.line)):
+        if (
+            id(node) in inner
+            or not isinstance(node, ast.Call)
+            or not node.lineno <= site.line <= (node.end_lineno or 0)
+        ):
+            continue
+        links = list(_links(node))
+        at = next(
+            (index for index, link in enumerate(links) if isinstance(link, ast.Attribute) and link.attr == attribute),
+            None,
+        )
+        if at is not None:
+            inner.update(map(id, links))
+            calls = [
+                link
+                for link in reversed(links[:at])
+                if isinstance(link, ast.Call) and isinstance(link.func, ast.Attribute)
+            ]
+            found.append(tuple(_call(call, source.text) for call in calls))
+    return found[0] if len(found) == 1 else ()
 
 
 @lru_cache(maxsize=256)
@@ -165,7 +216,7 @@ def _expression(chain: Sequence[ast.expr], text: str, site: CallSite) -> Express
             continue
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
-        call = Call(node.func.attr, tuple(one_line(text, part) for part in (*node.args, *node.keywords)))
+        call = _call(node, text)
         asked = call.name.removeprefix("a")  # the asynchronous methods: aget, acount
         if call.name in _OTHER or asked in _OTHER:
             return None
@@ -175,3 +226,8 @@ def _expression(chain: Sequence[ast.expr], text: str, site: CallSite) -> Express
         calls.append(call)
     place = CallSite(site.file, chain[-1].lineno, site.function)
     return Expression(place, one_line(text, chain[-1]), tuple(calls), ending, cut, one)
+
+
+def _call(node: ast.Call, text: str) -> Call:
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    return Call(name, tuple(one_line(text, part) for part in (*node.args, *node.keywords)))

@@ -9,6 +9,7 @@ from typing import Final
 from django.apps import apps
 
 from dbprofile.hooks import CallSite, Fix, Lineage, Problem, guarded
+from dbprofile_django.advice import for_all_rows, for_all_turns, for_each_parent
 from dbprofile_django.expressions import Call, Expression, find_expression
 from dbprofile_django.relations import TO_MANY
 
@@ -16,28 +17,6 @@ __all__ = ["propose_fix"]
 
 #: What a related manager is asked for that ``prefetch_related`` answers without a query of its own.
 _PREFETCHED: Final = frozenset({"all", "contains", ""})
-#: One row or some rows of each parent, in an order.
-_CUT: Final = frozenset({"first", "last", "earliest", "latest", "slice"})
-
-#: A loop over one operation, and the query or call that replaces it.
-_LOOPS: Final = {
-    "get": "read all rows at once: in_bulk(ids), or filter(pk__in=ids) and a dict",
-    "first": "read all rows at once: filter(<field>__in=values) and a dict",
-    "last": "read all rows at once: filter(<field>__in=values) and a dict",
-    "exists": "ask once: the set of values_list(<field>) of filter(<field>__in=values)",
-    "count": "count once: values(<field>).annotate(n=Count(…))",
-    "aggregate": "aggregate once: values(<field>).annotate(…)",
-    "": "ask once for all turns: WHERE … IN (…)",
-}
-_WRITES: Final = {
-    "create": "{model}.objects.bulk_create(objects)",
-    "save": "{model}.objects.bulk_update(objects, fields), or filter(…).update(…) for one value",
-    "delete": "{model}.objects.filter(…).delete()",
-    "get_or_create": "{model}.objects.bulk_create(objects, ignore_conflicts=True)",
-    "update_or_create": "{model}.objects.bulk_create(objects, update_conflicts=True, …)",
-    "update": "one update(…) with Case(When(…)), or bulk_update(objects, fields)",
-    "add": "add(*objects) from the other side, or bulk_create of the rows between",
-}
 
 
 @guarded("django.fix", None)
@@ -46,10 +25,9 @@ def propose_fix(problem: Problem) -> Fix | None:
     if problem.kind == "n_plus_one":
         return _sibling_fix(problem)
     if problem.kind == "query_loop":
-        return _advice(problem, _LOOPS.get(problem.operation, _LOOPS[""]))
-    if problem.kind == "write_loop" and problem.operation in _WRITES:
-        return _advice(problem, _WRITES[problem.operation].format(model=problem.model or "Model"))
-    return None
+        return _advice(problem, for_all_turns(problem))
+    text = for_all_rows(problem) if problem.kind == "write_loop" else None
+    return _advice(problem, text) if text is not None else None
 
 
 def _advice(problem: Problem, text: str, *, leaves: int = 1, expression: str = "") -> Fix:
@@ -77,29 +55,35 @@ def _sibling_fix(problem: Problem) -> Fix | None:
         return _added(problem, "prefetch_related" if to_many else "select_related", path)
     if problem.operation in _PREFETCHED:
         return _added(problem, "prefetch_related", path)
-    return _advice(problem, _for_each_parent(problem.operation, attribute, path))
+    expression = _expression(problem)
+    text = for_each_parent(problem, path, expression)
+    place = expression.place if expression is not None else _place(problem.origin)
+    return Fix(text, place, "", "advice", leaves=0 if "annotate" in text else 1, certain=False)
 
 
 def _path(chain: Sequence[Lineage]) -> tuple[str, bool]:
     """The relations from the first rows down, joined as Django wants them, and whether one on the way leads to many rows."""
     names = [link.name.rpartition(".")[2] for link in chain if link.name]
-    return "__".join(names), any(link.kind == "P" or link.relation_kind in TO_MANY for link in chain)
-
-
-def _for_each_parent(operation: str, attribute: str, path: str) -> str:
-    if operation in {"count", "exists"}:
-        single = f'annotate({attribute}_count=Count("{path}"))' if operation == "count" else "annotate(…=Exists(…))"
-        return f'{single}; where the rows are read too, prefetch_related("{path}")'
-    if operation in _CUT:
-        return f'prefetch_related(Prefetch("{path}", queryset=….order_by(…)[:1], to_attr="…")) for the rows of each'
-    if operation == "aggregate":
-        return f'annotate(…) over "{path}" where the first rows are read'
-    if operation in {"values", "iterator", "in_bulk"}:
-        return f'prefetch_related("{path}") and read the attributes of {attribute}.all()'
-    return f'prefetch_related(Prefetch("{path}", queryset=….filter(…), to_attr="…")) with the filter of the loop'
+    return "__".join(names), any(link.kind == "P" or link.relation_kind in {*TO_MANY, "generic"} for link in chain)
 
 
 def _deferred(problem: Problem, column: str) -> Fix:
+    """The call that left the column out, without the column; or with it, where it names what is loaded."""
+    expression = _expression(problem)
+    for index, call in enumerate(expression.calls if expression is not None else ()):
+        if expression is None or call.name not in {"defer", "only"}:
+            continue
+        named = [
+            argument for argument in call.arguments if argument.strip("\"'") in {column, column.removesuffix("_id")}
+        ]
+        if call.name == "defer" and not named:
+            continue
+        kept = tuple(argument for argument in call.arguments if argument not in named)
+        edit = Call(call.name, kept if call.name == "defer" else (*call.arguments, f'"{column.removesuffix("_id")}"'))
+        others = len(expression.calls) > 1
+        rest = (edit,) if edit.arguments else () if others else (Call("all", ()),)
+        changed = replace(expression, calls=(*expression.calls[:index], *rest, *expression.calls[index + 1 :]))
+        return Fix(str(changed), expression.place, str(edit), "replace", 0)
     text = f'read the column with the rows: drop defer("{column}"), or add "{column}" to only(…)'
     return _advice(problem, text, leaves=0)
 
@@ -108,15 +92,22 @@ def _deferred(problem: Problem, column: str) -> Fix:
 
 
 def _added(problem: Problem, method: str, path: str) -> Fix:
+    expression = _expression(problem)
+    if expression is not None and expression.is_raw:
+        method = "prefetch_related"
     call = Call(method, (f'"{path}"',))
     leaves = 0 if method == "select_related" else 1
-    owner = problem.chain[0].name.rpartition(".")[0]
-    expression = find_expression(problem.origin_path, owner, _managers(owner))
     if expression is None:
         return _uncertain(problem, call, leaves)
     kind, changed, edit = _edited(expression, call)
     by_chunks = method == "prefetch_related" and expression.ending is not None and expression.ending.name == "iterator"
     return Fix(str(changed), expression.place, str(edit), kind, leaves, certain=not by_chunks)
+
+
+def _expression(problem: Problem) -> Expression | None:
+    """Where the first rows of the chain are asked for."""
+    owner = problem.chain[0].name.rpartition(".")[0]
+    return find_expression(problem.origin_path, owner, _managers(owner))
 
 
 def _uncertain(problem: Problem, call: Call, leaves: int) -> Fix:
@@ -146,7 +137,7 @@ def _edited(expression: Expression, call: Call) -> tuple[str, Expression, Call]:
             edit = Call(call.name, tuple(argument for argument in kept if argument not in shorter[1:]))
             calls = (*expression.calls[:index], edit, *expression.calls[index + 1 :])
             return "replace", replace(expression, calls=calls), edit
-    return "add_call", replace(expression, calls=(*expression.calls, call)), call
+    return "add_call", expression.with_call(call), call
 
 
 def _leads_to(known: str, wanted: str) -> bool:

@@ -309,5 +309,6 @@ def _operation_of(queryset: Any, operation: str) -> str:
         return "slice"
     if operation == "iterator":
         return operation
-    narrowed = len(query.where.children) > 1 or query.order_by or query.distinct or query.select_related
+    own = len(query.where.children) - (2 if not queryset._hints and known_generic(queryset) else 1)
+    narrowed = own > 0 or query.order_by or query.distinct or query.select_related
     return "filter" if narrowed else "all"

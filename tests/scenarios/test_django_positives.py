@@ -9,6 +9,7 @@ import pytest
 from dbprofile import Finding
 from tests.integrations.django import project
 from tests.integrations.django.conftest import Judge, judge, sqlite  # noqa: F401 - fixtures
+from tests.scenarios.editing import applied
 from tests.scenarios.library import positives
 from tests.scenarios.library.models import fill
 
@@ -55,6 +56,9 @@ EXPECTED = {
     "w04": ("DBP121", None),
     "w05": ("DBP121", None),
 }
+EDITED = {f"d{number:02}" for number in (1, 2, 3, 4, 5, 6, 7, 9, 10, 21, 22, 23, 26, 28, 32, 36, 39, 40, 41, 42)}
+"""Patterns that one edit of one line cures, so that the fix must be such an edit."""
+
 REPETITIONS = {"DBP101", "DBP102", "DBP121"}
 FUNCTIONS = [function for name, function in vars(positives).items() if re.match(r"[dw]\d\d_", name)]
 
@@ -80,6 +84,26 @@ def test_a_pattern_is_found_named_and_placed(function: Callable[[], object], jud
     if subject is not None:
         assert finding.subject == subject
     _is_placed(finding, function)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+def test_a_certain_fix_makes_the_number_of_queries_equal_for_two_and_for_five_parents(
+    function: Callable[[], object],
+    judge: Judge,  # noqa: F811 - the fixture
+) -> None:
+    fixes = [finding.fix for finding in judge(function).findings if finding.code in REPETITIONS]
+    edits = [fix for fix in fixes if fix is not None and fix.certain and fix.kind != "advice"]
+    if function.__name__[:3] in EDITED:
+        assert edits
+    for fix in edits:
+        cured = applied(fix, positives)[function.__name__]
+        counts = []
+        for parents in (2, 5):
+            fill(parents)
+            report = judge(cured)
+            counts.append(report.profile.query_count)
+            assert not [finding for finding in report.findings if finding.code in REPETITIONS]
+        assert counts[0] == counts[1], fix.text
 
 
 def _is_placed(finding: Finding, function: Callable[[], object]) -> None:

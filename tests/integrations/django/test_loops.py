@@ -30,7 +30,7 @@ def keys() -> list[int]:
         (lambda key: Order.objects.filter(pk=key).first(), "first", "__in"),
         (lambda key: Order.objects.filter(pk=key).exists(), "exists", "__in"),
         (lambda key: Order.objects.filter(customer=key).count(), "count", "annotate"),
-        (lambda key: list(Order.objects.filter(customer=key).values("pk")), "all", "IN"),
+        (lambda key: list(Order.objects.filter(customer=key).values("pk")), "all", "__in"),
     ],
     ids=["get", "first", "exists", "count", "values"],
 )
