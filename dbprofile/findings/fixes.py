@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dbprofile.capture.callsite import CallSite, Path
 from dbprofile.capture.provenance import Lineage
 from dbprofile.findings.finding import Fix
+from dbprofile.sql.statement import Statement
 
 __all__ = ["FixProvider", "Problem", "fix_libraries", "propose", "register_fixes", "unregister_fixes"]
 
@@ -36,6 +37,7 @@ class Problem:
     model: str = ""
     verb: str = ""
     """Of the statement that repeats: ``SELECT``, ``INSERT`` …"""
+    statement: Statement | None = None
 
 
 #: A provider answers ``None`` where it knows no cure.

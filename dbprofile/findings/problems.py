@@ -35,6 +35,7 @@ def fix_of(kind: str, group: Group) -> Fix | None:
     lineage, above = own_lineage(first), parent_lineage(first)
     chained = lineage is not None and lineage.kind == "R"
     seen = above is not None and above.root.kind == "Q"
+    shown = next((query.statement for query in group.queries if query.statement.written), first.statement)
     fix = propose(
         Problem(
             library=first.database.library,
@@ -49,9 +50,8 @@ def fix_of(kind: str, group: Group) -> Fix | None:
             trigger=place_of(first),
             count=group.size,
             model=why.model if why is not None else "",
-            verb=next(
-                (query.statement.verb for query in group.queries if query.statement.written), first.statement.verb
-            ),
+            verb=shown.verb,
+            statement=shown,
         )
     )
     # Where the rows came from is only likely: so is the place of the edit.

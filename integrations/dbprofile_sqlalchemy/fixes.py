@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dbprofile.hooks import CallSite, Fix, Problem, guarded
+from dbprofile_sqlalchemy.advice import for_all_rows, for_all_turns
 from dbprofile_sqlalchemy.relations import classes_beside, heirs_of
 from dbprofile_sqlalchemy.selects import Selection, selection_at
 
@@ -15,14 +16,16 @@ __all__ = ["propose"]
 
 _TO_MANY: Final = frozenset({"one_to_many", "many_to_many"})
 _LOADERS: Final = ("joinedload", "selectinload", "subqueryload", "immediateload", "lazyload", "contains_eager")
-_LOOKUPS: Final = frozenset({"get", "merge", "refresh"})
 
 
 @guarded("sqlalchemy.fixes", None)
 def propose(problem: Problem) -> Fix | None:
     """The fix for a finding about SQLAlchemy's statements; ``None`` where no option of a query would help."""
     if problem.kind == "query_loop":
-        return _by_key(problem) if problem.operation in _LOOKUPS else None
+        return _advice(problem, for_all_turns(problem))
+    if problem.kind == "write_loop":
+        text = for_all_rows(problem)
+        return _advice(problem, text) if text is not None else None
     if problem.kind != "n_plus_one" or problem.relation is None:
         return None
     asked = problem.variant == problem.operation == "refresh"
@@ -41,11 +44,9 @@ _ADVICE: Final = {
 }
 
 
-def _by_key(problem: Problem) -> Fix:
-    what = problem.model or "the rows"
-    return Fix(
-        f"select {what} once, with .where(….in_(keys)), before the loop", place=problem.trigger, leaves=1, certain=False
-    )
+def _advice(problem: Problem, text: str) -> Fix:
+    place = problem.origin if problem.origin is not None else problem.trigger
+    return Fix(text, place, leaves=1, certain=False)
 
 
 def _options(problem: Problem) -> Fix | None:
@@ -69,10 +70,11 @@ def _options(problem: Problem) -> Fix | None:
     if found is None:
         return Fix(f".options({option})", origin, f".options({option})", "add_options", leaves, False)
     place = CallSite(origin.file, found.line, origin.function)
-    sure = _is_heir(found, chain[0]) and problem.variant in {"", "deferred"}
+    sure = _is_heir(found, chain[0]) and problem.variant in {"", "deferred", "immediate"}
     old = _grown(found, option)
     if old:
-        return Fix(f"{option} instead of {old}", place, option, "replace", leaves, sure)
+        text = found.head.replace(old, option, 1) if old in found.head else f"{option} instead of {old}"
+        return Fix(text, place, option, "replace", leaves, sure)
     if found.lookup:
         return Fix(f"{found.head[:-1]}, options=[{option}])", place, f"options=[{option}]", "add_options", leaves, sure)
     return Fix(f"{found.head}.options({option})", place, f".options({option})", "add_options", leaves, sure)

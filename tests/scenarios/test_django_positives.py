@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dbprofile import Finding
+from tests.editing import applied
 from tests.integrations.django import project
 from tests.integrations.django.conftest import Judge, judge, sqlite  # noqa: F401 - fixtures
-from tests.scenarios.editing import applied
 from tests.scenarios.library import positives
 from tests.scenarios.library.models import fill
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 import dbprofile
 from dbprofile import Finding, Fix
+from tests.editing import edited
 from tests.integrations.sqlalchemy.models import fill
 
 IMPORTS = """\
@@ -68,25 +69,7 @@ class Page:
     def cured(self, fix: Fix) -> Page:
         """The page with a fix put in, by what the fix says of itself and nothing else."""
         assert fix.place is not None
-        lines = self.source.removeprefix(IMPORTS).splitlines(keepends=True)
-        index = fix.place.line - 1 - IMPORTS.count("\n")
-        line = lines[index]
-        if fix.kind == "add_options":
-            argument = fix.expression.startswith("options=")
-            head = (
-                fix.text.removesuffix(f", {fix.expression})") + ")"
-                if argument
-                else fix.text.removesuffix(fix.expression)
-            )
-            assert line.count(head) == 1
-            line = line.replace(head, fix.text)
-        else:
-            new, old = fix.text.split(" instead of ")
-            assert new == fix.expression
-            assert line.count(old) == 1
-            line = line.replace(old, new)
-        lines[index] = line
-        return Page(self.folder, "".join(lines))
+        return Page(self.folder, edited(self.source, fix).removeprefix(IMPORTS))
 
 
 def recording_scope(kind: str) -> Any:

@@ -1,0 +1,59 @@
+"""What one statement for all would be, where no loader option cures it: for what is asked in each turn, for what is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from dbprofile.hooks import Problem
+
+__all__ = ["for_all_rows", "for_all_turns"]
+
+#: Calls that load one object by its key.
+_LOOKUPS: Final = frozenset({"get", "merge", "refresh"})
+#: By what is called, and what it sends.
+_WRITES: Final = {
+    (
+        "flush",
+        "INSERT",
+    ): "session.add_all(objects) and one flush at the end, or session.execute(insert({model}), values)",
+    (
+        "flush",
+        "UPDATE",
+    ): "one flush or commit after the loop, or session.execute(update({model}), values) by primary key",
+    ("flush", "DELETE"): "one flush after the loop, or delete({model}).where({key}.in_(keys))",
+    ("", "INSERT"): "execute(insert({model}), [values, …]) once, with a list",
+    ("", "UPDATE"): "one update({model}) by a list of values, or with case(…)",
+    ("", "DELETE"): "delete({model}).where({key}.in_(keys))",
+}
+
+
+def for_all_turns(problem: Problem) -> str:
+    """The one query for a loop of reads."""
+    model = problem.model or "…"
+    if problem.operation in _LOOKUPS:
+        return f"before the loop {{key: row}} of select({model}).where({_key(problem)}.in_(keys))"
+    statement = problem.statement
+    columns = statement.traits.key_columns if statement is not None else ()
+    column = columns[-1].rpartition(".")[2] if columns else "<column>"
+    text = statement.text.upper() if statement is not None else ""
+    if "COUNT(" in text.partition(" FROM ")[0]:
+        return f"count once: select({column}, func.count()).where({column}.in_(values)).group_by({column})"
+    if "EXISTS" in text.partition(" FROM ")[0]:
+        return f"ask once: the set of select({column}).where({column}.in_(values))"
+    return f"ask once for all turns: .where({column}.in_(values))"
+
+
+def for_all_rows(problem: Problem) -> str | None:
+    """The one call for a loop of writes; ``None`` where SQLAlchemy has none."""
+    operation = "flush" if problem.operation in {"flush", "bulk_save"} else ""
+    text = _WRITES.get((operation, problem.verb))
+    if text is None:
+        return None
+    statement = problem.statement
+    table = statement.written[0].rpartition(".")[2] if statement is not None and statement.written else "…"
+    return text.format(model=problem.model or table, key=_key(problem))
+
+
+def _key(problem: Problem) -> str:
+    return f"{problem.model}.id" if problem.model else "<key>"
