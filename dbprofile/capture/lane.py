@@ -24,9 +24,12 @@ class Lane:
         roots: interned root lineages.
         notes: what an adapter keeps for the lane, by a key of its own (the runs of an ORM, a holder waiting for its query).
         handed_over: its part of the scope was cut off; what is still in flight belongs to the next one.
+        object_seconds: time spent turning rows into objects; ``None`` where no adapter has told.
     """
 
-    __slots__ = ("counters", "handed_over", "notes", "number", "on_loop", "paths", "queries", "roots", "thread")
+    __slots__ = (
+        "counters", "handed_over", "notes", "number", "object_seconds", "on_loop", "paths", "queries", "roots", "thread",
+    )  # fmt: skip
 
     def __init__(self, number: int, thread: str | None, *, on_loop: bool = False) -> None:
         self.number = number
@@ -38,3 +41,4 @@ class Lane:
         self.roots: dict[tuple[object, ...], Lineage] = {}
         self.notes: dict[str, Any] = {}
         self.handed_over = False
+        self.object_seconds: float | None = None

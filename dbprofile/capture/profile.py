@@ -38,7 +38,7 @@ class Profile:
     unit: object = None
     """The unit of work of statements that ran in this scope itself."""
     object_seconds: float | None = None
-    """Time spent turning rows into objects; ``None`` where that cannot be seen."""
+    """Time spent turning rows into objects, by statements that are kept in full detail; ``None`` where that cannot be seen."""
     connections: Mapping[int, object] = field(default_factory=dict)
     eager_loads: Sequence[object] = ()
     notes: Mapping[object, object] = field(default_factory=dict, repr=False)

@@ -72,6 +72,7 @@ class Scope:
 
     Attributes:
         notes: what a sink keeps for the unit of work, with the sink as the key; the Profile has the same notes.
+        stopped: ``perf_counter_ns`` when the work was over, where the scope is closed only later; ``None`` until then.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class Scope:
             _enter_process(self)
 
     def _begin(self) -> None:
+        self.stopped: int | None = None
         self._wall = time.time_ns()
         self._clock = time.perf_counter_ns()
         self._outside = unseen.outside.copy()
@@ -138,7 +140,7 @@ class Scope:
         if events is not None:
             loop = events._get_running_loop()  # noqa: SLF001 - the documented way raises where there is no loop
             if loop is not None:
-                key = sys.modules["asyncio.tasks"].current_task(loop)
+                key = sys.modules["asyncio.tasks"].current_task(loop) or loop  # a callback of the loop's is no task
         if key is None:
             key = _get_ident()
         lane = self._lanes.get(key)
@@ -175,13 +177,18 @@ class Scope:
             self._pass_on(query)
 
     def _pass_on(self, query: Query) -> None:
+        for scope in self._reached():
+            scope.receive(query)
+
+    def _reached(self) -> Iterator[Scope]:
+        """The scopes that hear of what happens in this one: those round it, and those of the process."""
         outer = self.outer
         while outer is not None:
-            outer.receive(query)
+            yield outer
             outer = outer.outer
         for process in _processes:
             if process is not self and not self._is_inside(process):
-                process.receive(query)
+                yield process
 
     def receive(self, query: Query) -> None:
         """Keep a query of a scope inside this one, or of the process."""
@@ -195,6 +202,15 @@ class Scope:
             received.append(query)
         else:
             self.lane().counters.count(query)
+
+    def add_object_seconds(self, seconds: float, lane: Lane | None = None) -> None:
+        """Add time in which rows became objects, here and in the scopes that hear of it."""
+        lane = lane or self.lane()
+        lane.object_seconds = (lane.object_seconds or 0.0) + seconds
+        if self.outer is not None or _processes:
+            for scope in self._reached():
+                lane = scope.lane()
+                lane.object_seconds = (lane.object_seconds or 0.0) + seconds
 
     def _keeps(self, query: Query) -> bool:
         slow = query.seconds >= self.slow_seconds
@@ -321,6 +337,7 @@ class Scope:
         queries = [query for lane in lanes for query in lane.queries]
         queries.extend(query for those in list(received.values()) for query in those)
         queries.sort(key=_started)
+        built = [lane.object_seconds for lane in lanes if lane.object_seconds is not None]
         return Profile(
             kind=self.kind,
             name=self.name,
@@ -329,10 +346,11 @@ class Scope:
             labels=dict(self.labels),
             notes=self.notes,
             started=self._wall / 1e9,
-            seconds=(time.perf_counter_ns() - self._clock) / 1e9,
+            seconds=((self.stopped or time.perf_counter_ns()) - self._clock) / 1e9,
             queries=tuple(queries),
             counters=tuple(counter for lane in lanes for counter in list(lane.counters.values())),
             unit=self.unit,
+            object_seconds=sum(built) if built else None,
             untracked=unseen.since(self._outside, unseen.outside),
             late=unseen.since(self._late, unseen.late),
         )

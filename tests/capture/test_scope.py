@@ -371,3 +371,59 @@ def test_slow_statements_beyond_the_limit_are_kept_up_to_a_limit_of_their_own() 
     profile = scope.profile()
     assert len(profile.queries) == 1_000
     assert profile.query_count == 1_100
+
+
+# --- what else is told of a scope -----------------------------------------------------------------------------------
+
+
+async def test_the_lanes_of_tasks_and_callbacks_stand_on_an_event_loop_and_those_of_threads_do_not(
+    profiler: Profiler,
+) -> None:
+    marks: dict[str, bool] = {}
+    with profiler.scope("request", "r") as scope:
+        called = asyncio.Event()
+
+        def mark(name: str) -> None:
+            marks[name] = scope.lane().on_loop
+
+        def callback() -> None:
+            mark("callback")
+            called.set()
+
+        mark("task")
+        asyncio.get_running_loop().call_soon(callback)
+        await called.wait()
+        await asyncio.to_thread(mark, "thread")
+    assert marks == {"task": True, "callback": True, "thread": False}
+
+
+def test_a_scope_that_stopped_before_it_is_closed_took_no_longer(profiler: Profiler) -> None:
+    scope = profiler.scope("request", "r")
+    scope.stopped = scope._clock + 2_000_000_000
+    scope.close()
+    assert scope.profile().seconds == 2.0
+
+
+def test_a_part_that_was_cut_off_has_not_stopped(profiler: Profiler, reports: list[Report]) -> None:
+    with profiler.scope("request", "r") as scope:
+        scope.stopped = scope._clock + 2_000_000_000
+        scope.cut("background", "r")
+    assert [report.profile.seconds < 2 for report in reports] == [False, True]
+
+
+def test_the_time_of_objects_reaches_the_scopes_round_it(profiler: Profiler, reports: list[Report]) -> None:
+    with profiler.scope("test", "outer") as outer:
+        with profiler.scope("request", "inner") as inner:
+            inner.add_object_seconds(1.0)
+            in_thread(lambda: inner.add_object_seconds(2.0))
+            inner.cut("background", "inner")
+            inner.add_object_seconds(4.0)
+        outer.add_object_seconds(8.0)
+    assert [report.profile.object_seconds for report in reports] == [3.0, 4.0, 15.0]
+    assert outer.profile().object_seconds == 15.0
+
+
+def test_where_nobody_tells_of_objects_their_time_is_unknown(profiler: Profiler) -> None:
+    with profiler.scope("test", "t", reach="process") as test, profiler.scope("request", "r") as request:
+        pass
+    assert (test.profile().object_seconds, request.profile().object_seconds) == (None, None)
