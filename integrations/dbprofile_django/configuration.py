@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from typing import Any, Final
@@ -21,6 +22,16 @@ SETTING: Final = "DBPROFILE"
 _lock = threading.Lock()
 _built: list[Profiler | None] = []
 """The Profiler, or that there is none; empty until it is first asked for."""
+
+
+def _renew_lock() -> None:
+    """In the child of a fork: a thread of the parent may have held it, and is not here to let it go."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def project_profiler() -> Profiler | None:

@@ -111,7 +111,7 @@ def explain(watch: Stopwatch, sql: object) -> None:
         query.call_site = why.path[0]
         why.template = why.path[0].template
     if seen.rows is not None and rows is not None:
-        announce(seen.rows.f_locals["self"], rows, query)
+        announce(seen.rows, rows, watch)
 
 
 def _whole_path(watch: Stopwatch) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from time import perf_counter_ns
@@ -14,12 +15,14 @@ from django.db.backends.signals import connection_created
 
 from dbprofile.hooks import guarded, receiver, register_fixes, start, stop, unregister_fixes
 from dbprofile_django.bridge import build_bridge, remove_bridge
-from dbprofile_django.connections import Link, database_of, describe, link_of
+from dbprofile_django.connections import database_of, describe, link_of
+from dbprofile_django.endings import hear_requests, leave_requests
 from dbprofile_django.fetches import leave_fetches, originals, time_fetches
 from dbprofile_django.fixes import propose_fix
 from dbprofile_django.marks import enter_marks, forget_marks
 from dbprofile_django.provenance import explain, writes
 from dbprofile_django.rows import label_rows, leave_rows
+from dbprofile_django.transactions import LINK, hear_transactions, leave_transactions
 
 __all__ = ["install", "record_statement", "uninstall"]
 
@@ -28,6 +31,16 @@ _SIGNAL: Final = "dbprofile"
 _lock = threading.Lock()
 _installed = False
 _attached: WeakSet[Any] = WeakSet()
+
+
+def _renew_lock() -> None:
+    """In the child of a fork: a thread of the parent may have held it, and is not here to let it go."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def record_statement(
@@ -42,13 +55,13 @@ def record_statement(
             cursor._dbprofile = None
         return execute(sql, params, many, context)
     connection = context["connection"]
-    link = connection.__dict__.get("_dbprofile") or link_of(connection)
+    link = connection.__dict__.get(LINK) or link_of(connection)
     watch = start(scope, sql, params, link.database, batch=many) if link is not None else None
     if watch is None or link is None:
         cursor._dbprofile = None
         return execute(sql, params, many, context)
     query = watch.query
-    describe(query, connection, link, sql)
+    describe(watch, connection, link)
     if watch.walk is not None:
         explain(watch, sql)
     cursor._dbprofile = None if many else query
@@ -79,7 +92,7 @@ def record_procedure(self: Any, procname: Any, params: Any = None, kparams: Any 
     if watch is None or link is None:
         self._dbprofile = None
         return original(self, procname, params, kparams)
-    describe(watch.query, self.db, link, None)
+    describe(watch, self.db, link)
     explain(watch, watch.query.raw_sql)
     self._dbprofile = watch.query
     watch.query.started = perf_counter_ns()
@@ -95,14 +108,19 @@ def record_procedure(self: Any, procname: Any, params: Any = None, kparams: Any 
 @guarded("django.attach", None)
 def _attach(connection: Any) -> None:
     """Put the wrapper before all others: Django's own way to leave one takes the last, whichever it is."""
-    connection._dbprofile = Link(database_of(connection))
+    link = link_of(connection)
+    if link is not None:
+        # One that was made for the statements of its set-up does not know the server's version yet.
+        link.database = database_of(connection)
     if record_statement not in connection.execute_wrappers:
         connection.execute_wrappers.insert(0, record_statement)
     _attached.add(connection)
 
 
 def _connected(*, connection: Any, **_keywords: Any) -> None:
-    _attach(connection)
+    with _lock:
+        if _installed:
+            _attach(connection)
 
 
 def install() -> None:
@@ -121,6 +139,8 @@ def install() -> None:
         if _installed:
             return
         _installed = True
+        hear_requests()
+        hear_transactions()
         label_rows()
         build_bridge()
         time_fetches(record_procedure)
@@ -139,8 +159,11 @@ def uninstall() -> None:
         for connection in list(_attached):
             if record_statement in connection.execute_wrappers:
                 connection.execute_wrappers.remove(record_statement)
+            connection.__dict__.pop(LINK, None)
         _attached.clear()
         unregister_fixes("django")
+        leave_transactions()
+        leave_requests()
         leave_fetches()
         remove_bridge()
         leave_rows()

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import chain, count
+from types import FrameType
 from typing import Any, Final
 
 from django.db.models import Model
 from django.db.models.base import ModelState
 from django.db.models.query import ModelIterable, RawModelIterable
 
-from dbprofile.hooks import Batch, Lineage, Query, Token, current_scope, guarded
+from dbprofile.hooks import Batch, Lineage, Stopwatch, Token, current_scope, guarded
+from dbprofile_django.building import BUILDING, begin_building, end_building
 from dbprofile_django.relations import relation_named
 
 __all__ = ["announce", "label_of", "label_rows", "leave_rows", "token_of"]
@@ -47,11 +49,15 @@ def token_of(instance: Any) -> Token:
     return token
 
 
-def announce(iterable: Any, lineage: Lineage, query: Query) -> None:
+def announce(frame: FrameType, lineage: Lineage, watch: Stopwatch) -> None:
     """Say where the rows of an iterable come from, during its first step; what its later steps send changes nothing."""
-    if getattr(iterable, LABEL, None) is None:
-        digest = query.parameters.hash if query.parameters is not None else None
-        setattr(iterable, LABEL, Batch(lineage, next(_executions), digest))
+    iterable = frame.f_locals["self"]
+    known = iterable.__dict__
+    if known.get(LABEL) is None:
+        digest = watch.query.parameters
+        if LABEL in known:  # it was begun in a scope
+            begin_building(iterable, watch, frame)
+        known[LABEL] = Batch(lineage, next(_executions), digest.hash if digest is not None else None)
 
 
 def label_rows() -> None:
@@ -86,22 +92,27 @@ def _labelling(original: _Iterate) -> _Iterate:
 def _labelled(iterable: Any, rows: Iterator[Any]) -> Iterator[Any]:
     # The hook of the statement leaves the Batch on the iterable, during the first step.
     setattr(iterable, LABEL, None)
-    for row in rows:
-        batch: Batch | None = getattr(iterable, LABEL)
-        if batch is None:
-            yield row
-            yield from rows
-        elif _joins(iterable):
-            yield from _labelled_with_joined(row, rows, batch)
-        else:
-            _label(row, batch)
-            yield row
-            for other in rows:
-                try:  # noqa: SIM105 - suppress() would be three calls for every row
-                    other._state._dbprofile = batch
-                except AttributeError:
-                    pass  # an object that a from_db() of the application's made, and no Model
-                yield other
+    try:
+        for row in rows:
+            batch: Batch | None = getattr(iterable, LABEL)
+            if batch is None:
+                yield row
+                yield from rows
+            elif _joins(iterable):
+                yield from _labelled_with_joined(row, rows, batch)
+            else:
+                _label(row, batch)
+                yield row
+                for other in rows:
+                    try:  # noqa: SIM105 - suppress() would be three calls for every row
+                        other._state._dbprofile = batch
+                    except AttributeError:
+                        pass  # an object that a from_db() of the application's made, and no Model
+                    yield other
+    finally:
+        watch = iterable.__dict__.pop(BUILDING, None)  # it knows frames, and they know the iterable
+        if watch is not None:
+            end_building(watch)
 
 
 def _labelled_with_joined(first: Any, rows: Iterator[Any], batch: Batch) -> Iterator[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -26,6 +25,7 @@ from dbprofile.streaming import (
     routed,
 )
 from dbprofile_django.configuration import project_profiler
+from dbprofile_django.endings import end_dropped, end_with, keep_scope, scope_of
 from dbprofile_django.queries import install
 
 __all__ = ["ProfileMiddleware"]
@@ -95,12 +95,14 @@ class ProfileMiddleware:
 
 @guarded("django.open", None)
 def _opened(request: HttpRequest) -> Scope | None:
+    end_dropped()
     profiler = project_profiler()
-    if profiler is None:
-        return None
+    outer = scope_of(request)
+    if profiler is None or (outer is not None and outer.open):
+        return None  # the middleware stands there twice, or one handler passes a request on to another
     scope = open_request(profiler, request.method or "", request.path)
     if scope is not None:
-        request.dbprofile = scope  # type: ignore[attr-defined]
+        keep_scope(request, scope)
     return scope
 
 
@@ -113,14 +115,14 @@ def _broken(scope: Scope, request: HttpRequest, error: BaseException) -> None:
 
 @guarded("django.followed", False)
 def _followed(scope: Scope, request: HttpRequest, response: HttpResponseBase) -> bool:
-    """Have the scope end with the response: Django's servers close it when the last byte is out."""
+    """Have the scope end with the response, when the last byte is out."""
     _name(scope, request)
     answered(scope, response.status_code)
     if isinstance(response, StreamingHttpResponse) and getattr(response, "file_to_stream", None) is None:
         _stream(scope, response)
     # The last moment at which the server's span records: streamed or not, it ends with the middleware.
     scope.settle()
-    response._resource_closers.append(_Last(scope))  # type: ignore[attr-defined]
+    end_with(scope, response)
     return True
 
 
@@ -154,19 +156,3 @@ class _Within:
             self._closer()
         finally:
             leave(step)
-
-
-class _Last:
-    """The last closer of a response: it ends the scope. In a pickled response it does nothing, also where dbprofile is absent."""
-
-    __slots__ = ("_scope",)
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-
-    def __call__(self) -> None:
-        finish(self._scope)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # Middleware that caches whole responses may stand outside, and pickles a response with its closers.
-        return (partial, (bool,))

@@ -1,25 +1,22 @@
 """Every statement, once, with its rows, times, transaction and error; on SQLite, PostgreSQL and MariaDB."""
 
-import contextlib
+import asyncio
 import gc
 import sqlite3
 import sys
-import threading
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection, connections, transaction
-from django.db.backends.utils import CursorWrapper
-from django.db.models.query import ModelIterable
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 import dbprofile_django
 from dbprofile import Profile, Profiler, Recording, record
 from dbprofile.capture.counters import is_transaction_control
 from dbprofile_django.queries import record_statement
 from tests.integrations.django import project
-from tests.integrations.django.shop.models import Customer, Line, Order, Region, Tag
+from tests.integrations.django.shop.models import Line, Order, Region, Tag
 from tests.services import TemporaryDatabase
 
 every_database = pytest.mark.usefixtures("any_shop")
@@ -146,70 +143,6 @@ def test_a_database_is_told_apart_by_its_settings(recording: Recording, any_shop
     assert database.namespace == any_shop.name
     if any_shop.system != "sqlite":
         assert (database.host, database.port) == (any_shop.host, any_shop.port)
-
-
-@every_database
-def test_each_outermost_block_is_a_transaction(recording: Recording) -> None:
-    Order.objects.count()
-    for _ in range(2):
-        with transaction.atomic():
-            Order.objects.count()
-            with transaction.atomic():
-                Order.objects.count()
-    counted = recording.report.profile.counted
-    alone, first, nested, second, last = counted
-    assert (alone.transaction, alone.autocommit) == (None, True)
-    assert first.transaction == nested.transaction is not None
-    assert second.transaction == last.transaction is not None
-    assert first.transaction != second.transaction
-    assert not first.autocommit
-    assert len({query.connection for query in counted}) == 1
-
-
-@every_database
-def test_each_call_of_a_decorated_function_is_a_transaction(recording: Recording) -> None:
-    @transaction.atomic
-    def count() -> None:
-        Order.objects.count()
-
-    count()
-    count()
-    first, second = recording.report.profile.counted
-    assert first.transaction is not None
-    assert first.transaction != second.transaction
-
-
-@every_database
-def test_a_savepoint_rolled_back_is_no_end_of_the_transaction(recording: Recording) -> None:
-    @transaction.atomic
-    def work() -> None:
-        Order.objects.count()
-        with contextlib.suppress(LookupError), transaction.atomic():
-            Order.objects.count()
-            raise LookupError
-        Order.objects.count()
-
-    work()
-    assert len({query.transaction for query in recording.report.profile.counted}) == 1
-
-
-@every_database
-def test_the_transaction_of_a_test_case_is_none_of_the_application(recording: Recording) -> None:
-    case: Any = transaction.atomic()
-    case._from_testcase = True
-
-    @transaction.atomic
-    def work() -> None:
-        Order.objects.count()
-
-    with case:
-        Order.objects.count()
-        work()
-        work()
-    alone, first, second = recording.report.profile.counted
-    assert (alone.transaction, alone.autocommit) == (None, True)
-    assert first.transaction is not None
-    assert second.transaction not in {None, first.transaction}
 
 
 @every_database
@@ -380,6 +313,25 @@ def test_where_nobody_listens_a_statement_costs_three_calls() -> None:
 
 
 @pytest.mark.usefixtures("shop")
+async def test_a_call_that_blocks_the_event_loop_is_marked(
+    monkeypatch: pytest.MonkeyPatch, recording: Recording
+) -> None:
+    def from_a_callback() -> None:
+        Order.objects.exists()
+        done.set()
+
+    await Order.objects.acount()
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    Order.objects.first()
+    done = asyncio.Event()
+    asyncio.get_running_loop().call_soon(from_a_callback)
+    await done.wait()
+    connection.close()
+    marks = {query.provenance.operation: query.on_loop for query in recording.queries if query.provenance}
+    assert marks == {"count": False, "first": True, "exists": True}
+
+
+@pytest.mark.usefixtures("shop")
 def test_a_locking_read_is_marked_where_the_text_does_not_show_it(recording: Recording) -> None:
     with transaction.atomic():
         list(Order.objects.select_for_update())
@@ -425,46 +377,6 @@ def test_a_new_connection_is_seen_once_and_has_a_serial_of_its_own(recording: Re
     ]
     assert len(counted) == 3
     assert len({query.connection for query in counted}) == 3
-
-
-@pytest.mark.usefixtures("shop")
-def test_uninstall_puts_everything_back_on_every_thread() -> None:
-    Order.objects.count()
-    ready, go = threading.Event(), threading.Event()
-    left: list[bool] = []
-
-    def other_thread() -> None:
-        Order.objects.count()
-        ready.set()
-        go.wait()
-        left.append(record_statement in connections["default"].execute_wrappers)
-        connections["default"].close()
-
-    thread = threading.Thread(target=other_thread)
-    thread.start()
-    assert ready.wait(10)
-    iterate = ModelIterable.__iter__
-    try:
-        dbprofile_django.uninstall()
-        dbprofile_django.uninstall()
-        go.set()
-        thread.join()
-        assert left == [False]
-        assert record_statement not in connection.execute_wrappers
-        assert "fetchone" not in CursorWrapper.__dict__
-        assert CursorWrapper.callproc.__module__ == CursorWrapper.__iter__.__module__ == "django.db.backends.utils"
-        assert ModelIterable.__iter__ is not iterate
-        with record("block", profiler=Profiler()) as recorded:
-            list(Customer.objects.all())
-        assert recorded.query_count == 0
-    finally:
-        go.set()
-        dbprofile_django.install()
-        dbprofile_django.install()
-    with record("block", profiler=Profiler()) as recorded:
-        list(Customer.objects.all())
-    assert recorded.query_count == 1
-    assert connection.execute_wrappers == [record_statement]
 
 
 @pytest.mark.usefixtures("shop")

@@ -12,13 +12,16 @@ from django.db import connection
 from django.test import AsyncClient, Client, override_settings
 
 import dbprofile_django.bridge
+import dbprofile_django.building
 import dbprofile_django.connections
+import dbprofile_django.endings
 import dbprofile_django.fetches
 import dbprofile_django.fixes
 import dbprofile_django.provenance
 import dbprofile_django.queries
 import dbprofile_django.rows
 import dbprofile_django.scopes
+import dbprofile_django.transactions
 from dbprofile import Profiler, guard, hooks
 from tests.faults import fault_at, faults
 from tests.integrations.django import project
@@ -28,13 +31,16 @@ FAULTS = [
     *faults(
         hooks,
         dbprofile_django.bridge,
+        dbprofile_django.building,
         dbprofile_django.connections,
+        dbprofile_django.endings,
         dbprofile_django.fetches,
         dbprofile_django.fixes,
         dbprofile_django.provenance,
         dbprofile_django.queries,
         dbprofile_django.rows,
         dbprofile_django.scopes,
+        dbprofile_django.transactions,
     ),
 ]
 ADDRESSES = ["/orders/", "/orders/template/", "/orders/joined/", "/orders/1/", "/stream/", "/nothing/", "/session/"]
@@ -131,8 +137,16 @@ def _settled(client: Client) -> list[object]:
         (dbprofile_django.provenance, "token_of"),
         (dbprofile_django.provenance, "label_of"),
         (dbprofile_django.rows, "relation_named"),
-        (dbprofile_django.connections.Link, "transaction"),
-        (dbprofile_django.queries, "database_of"),
+        (dbprofile_django.transactions.Uncommitted, "number"),
+        (dbprofile_django.transactions.Uncommitted, "keep"),
+        (dbprofile_django.transactions.Uncommitted, "undo"),
+        (dbprofile_django.transactions, "_uncommitted_of"),
+        (dbprofile_django.rows, "begin_building"),
+        (dbprofile_django.endings, "finish"),
+        (dbprofile_django.scopes, "end_with"),
+        (dbprofile_django.scopes, "keep_scope"),
+        (dbprofile_django.scopes, "scope_of"),
+        (dbprofile_django.connections, "database_of"),
         (dbprofile_django.scopes, "_name"),
         (dbprofile_django.scopes, "_stream"),
     ],
