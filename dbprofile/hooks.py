@@ -40,6 +40,7 @@ from dbprofile.capture.scope import (
 )
 from dbprofile.capture.source import Source, one_line, source_of
 from dbprofile.capture.stack import Mark, Walk, call_site_of, forget, know
+from dbprofile.capture.texts import LONG_TEXT
 from dbprofile.findings.finding import Fix
 from dbprofile.findings.fixes import FixProvider, Problem, register_fixes, unregister_fixes
 from dbprofile.guard import guarded, unguarded
@@ -136,6 +137,8 @@ def start(
     Returns:
         The watch; ``None`` if that failed, which the hook treats as no scope.
     """
+    if type(sql) is not str or len(sql) > LONG_TEXT:
+        sql = scope.keep_text(sql)
     query = Query(sql, database, unit=scope.unit)
     if batch:
         query.batch_size = len(parameters) if isinstance(parameters, (list, tuple)) else None
@@ -147,7 +150,8 @@ def start(
     if scope.detailed < scope.detail_limit:
         walk = Walk(frame if frame is not None else sys._getframe(2))  # noqa: SLF001 - the frame itself, not a copy of the stack
     watch = Stopwatch(scope, query, walk)
-    query.on_loop = watch.lane.on_loop and not database.awaited
+    if watch.lane.on_loop and not database.awaited:
+        query.on_loop = True
     query.started = perf_counter_ns()
     return watch
 

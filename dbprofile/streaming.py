@@ -135,6 +135,7 @@ def sent(scope: Scope) -> None:
 def finish(scope: Scope) -> None:
     """Nothing of the unit runs any more: close its scope. Idempotent."""
     scope.close(discard=scope.kind == "background" and scope.is_empty)
+    scope.forget()
 
 
 # --- bodies ---------------------------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ DOORS_BY_FILE = {
 """The doors of the core that adapters use, and those that open for an adapter with such a file."""
 
 ORDER = {
-    "dbprofile.sql": ("tokens", "fingerprint", "summary", "shape", "statement"),
+    "dbprofile.sql": ("cut", "tokens", "fingerprint", "summary", "shape", "statement"),
     "dbprofile.capture": (
         "database",
         "source",
@@ -87,6 +87,7 @@ ORDER = {
         "provenance",
         "query",
         "counters",
+        "texts",
         "profile",
         "lane",
         "unseen",

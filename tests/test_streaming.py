@@ -408,6 +408,17 @@ def test_a_status_that_is_no_number_is_the_servers_to_refuse(
     assert "http.response.status_code" not in reports[0].profile.labels
 
 
+def test_a_context_that_outlives_a_request_keeps_no_query_of_it(profiler: Profiler, database: Connection) -> None:
+    scope = request(profiler)
+    with scope.entered():
+        database.execute("SELECT 1 FROM orders")
+        context = contextvars.copy_context()  # a connection that was opened meanwhile keeps one as long as it lives
+    assert not scope.is_empty
+
+    finish(scope)
+    assert context.run(lambda: scope.is_empty)
+
+
 def test_nothing_is_kept_of_a_request_that_is_over(profiler: Profiler, database: Connection) -> None:
     scope = request(profiler)
     body = serve(responding(Rows(database)), {}, start, scope)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dbprofile.capture.database import Database
     from dbprofile.capture.query import Digest, Query
 
-__all__ = ["COUNTER_LIMIT", "Counter", "Counters", "counting_class", "is_transaction_control"]
+__all__ = ["COUNTER_LIMIT", "Counter", "CounterRoom", "Counters", "counting_class", "is_transaction_control"]
 
 #: Texts that a scope keeps a counter of its own for; all others share one.
 COUNTER_LIMIT: Final = 1_000
@@ -81,8 +81,21 @@ class Counter:
         return f"Counter({self.statement.text[:80]!r}, {self.count}x)"
 
 
+class CounterRoom:
+    """How many texts the lanes of one scope may still make counters for."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = COUNTER_LIMIT
+
+
 class Counters(dict[tuple[str, str], Counter]):
-    """The counters of one lane by text and database; beyond a thousand texts one counter, ``other``, takes the rest."""
+    """The counters of one lane by text and database; where the scope has no room for more, one counter, ``other``, takes the rest."""
+
+    def __init__(self, room: CounterRoom) -> None:
+        super().__init__()
+        self._room = room
 
     def count(self, query: Query) -> None:
         """Count a query, and let it add its fetches, which are still to come."""
@@ -93,7 +106,8 @@ class Counters(dict[tuple[str, str], Counter]):
         query.counters = (*query.counters, counter)
 
     def _new(self, text: str, query: Query) -> Counter:
-        if len(self) < COUNTER_LIMIT:
+        if self._room.left > 0:
+            self._room.left -= 1
             counter = self[text, query.database.name] = Counter(text, query.database, query.unit)
             return counter
         return self.setdefault(("", ""), Counter("", None, query.unit))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dbprofile.capture.counters import Counters
+from dbprofile.capture.counters import CounterRoom, Counters
 
 if TYPE_CHECKING:
     from dbprofile.capture.callsite import Path
@@ -31,12 +31,14 @@ class Lane:
         "counters", "handed_over", "notes", "number", "object_seconds", "on_loop", "paths", "queries", "roots", "thread",
     )  # fmt: skip
 
-    def __init__(self, number: int, thread: str | None, *, on_loop: bool = False) -> None:
+    def __init__(
+        self, number: int, thread: str | None, *, on_loop: bool = False, room: CounterRoom | None = None
+    ) -> None:
         self.number = number
         self.on_loop = on_loop
         self.thread = thread
         self.queries: list[Query] = []
-        self.counters = Counters()
+        self.counters = Counters(room or CounterRoom())
         self.paths: dict[Any, Path] = {}
         self.roots: dict[tuple[object, ...], Lineage] = {}
         self.notes: dict[str, Any] = {}

@@ -153,39 +153,42 @@ class Query:
         ignored: the entry of the ``dbprofile.ignore`` block it started in.
     """
 
+    # What nearly every query has are slots; the rest are values of the class until somebody sets one, which makes a dictionary.
     __slots__ = (
+        "__dict__",
         "_statement",
-        "affected_rows",
         "answer",
         "autocommit",
-        "batch_size",
         "call_site",
         "connection",
-        "counters",
         "database",
-        "error",
-        "error_code",
         "fetch_seconds",
         "fetch_started",
         "fetches",
-        "ignored",
         "lane",
-        "locks",
-        "on_loop",
         "parameters",
-        "phase",
         "provenance",
         "raw_sql",
-        "round_trips",
         "rows",
         "seconds",
         "started",
-        "thread",
         "transaction",
-        "undone",
         "unit",
-        "values",
     )
+
+    values: object = None
+    counters: tuple[Fetched, ...] = ()
+    batch_size: int | None = None
+    round_trips: int = 1
+    affected_rows: int | None = None
+    error: str | None = None
+    error_code: str | None = None
+    undone: bool = False
+    locks: bool = False
+    thread: str | None = None
+    phase: str = "handling"
+    on_loop: bool = False
+    ignored: object = None
 
     def __init__(
         self,
@@ -203,33 +206,20 @@ class Query:
         self.raw_sql = sql
         self.database = database
         self.parameters = parameters
-        self.values: object = None
-        self.counters: tuple[Fetched, ...] = ()
-        self.batch_size: int | None = None
-        self.round_trips = 1
         self.started = started
         self.seconds = seconds
         self.fetch_seconds = 0.0
         self.fetch_started = 0
         self.fetches = 0
         self.rows = rows
-        self.affected_rows: int | None = None
-        self.error: str | None = None
-        self.error_code: str | None = None
         self.call_site = call_site
         self.provenance = provenance
         self.unit = unit
         self.connection: int | None = None
         self.transaction: int | None = None
-        self.undone = False
         self.autocommit = False
-        self.locks = False
         self.answer: int | None = None
         self.lane = 0
-        self.thread: str | None = None
-        self.phase = "handling"
-        self.on_loop = False
-        self.ignored: object = None
         self._statement: Statement | None = None
 
     @property

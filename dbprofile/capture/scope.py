@@ -17,8 +17,10 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from dbprofile.capture import unseen
+from dbprofile.capture.counters import CounterRoom
 from dbprofile.capture.lane import Lane
 from dbprofile.capture.profile import Profile
+from dbprofile.capture.texts import LongTexts
 from dbprofile.guard import guarded
 
 if TYPE_CHECKING:
@@ -112,8 +114,10 @@ class Scope:
         # Lanes are numbered by the unit of work, so that blocks inside it that run at once do not all begin at 0.
         self._numbering: Scope = self if outer is None or kind in UNIT_KINDS else outer._numbering  # noqa: SLF001 - a Scope's
         self._generation = _generation
-        self._lanes: dict[object, Lane] = {}
+        self._lanes: dict[int, Lane] = {}
+        self._room = CounterRoom()
         self._received: dict[int, list[Query]] = {}
+        self._texts: LongTexts | None = None
         self._serials = count()
         self._thread = _get_ident()
         self._tokens: list[Token[Scope | None]] = []
@@ -135,24 +139,23 @@ class Scope:
         """The lane of the running thread or task; of a scope that is closed a new one each time, which nobody keeps."""
         if not self.open:
             return Lane(0, None)
-        key: object = None
+        loop = None
         events = sys.modules.get("asyncio.events")  # an asyncio that was never imported runs no task
         if events is not None:
             loop = events._get_running_loop()  # noqa: SLF001 - the documented way raises where there is no loop
-            if loop is not None:
-                key = sys.modules["asyncio.tasks"].current_task(loop) or loop  # a callback of the loop's is no task
-        if key is None:
-            key = _get_ident()
+        # A task by its id, which the next one may have when it is over: no task is kept, and no more lanes than run at once. What is
+        # no task is a callback of the loop's.
+        key = _get_ident() if loop is None else id(sys.modules["asyncio.tasks"].current_task(loop) or loop)
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = self._new_lane(on_loop=type(key) is not int)
+            lane = self._lanes[key] = self._new_lane(on_loop=loop is not None)
         return lane
 
     def _new_lane(self, *, on_loop: bool) -> Lane:
         numbering = self._numbering
         number = next(self._serials) if numbering is self or not numbering.open else numbering.lane().number
         thread = None if _get_ident() == self._thread else unseen.thread_name()
-        return Lane(number, thread, on_loop=on_loop)
+        return Lane(number, thread, on_loop=on_loop, room=self._room)
 
     def record(self, query: Query, lane: Lane | None = None) -> None:
         """Keep a query that has been executed, here and in each scope round this one."""
@@ -164,8 +167,11 @@ class Scope:
         elif lane.handed_over:
             lane, query.unit = self.lane(), self.unit
         query.lane = lane.number
-        query.thread = lane.thread
-        query.phase = self.phase
+        # Only what differs from nearly all others: setting an attribute that is no slot makes a dictionary.
+        if lane.thread is not None:
+            query.thread = lane.thread
+        if self.phase != "handling":
+            query.phase = self.phase
         if self.detailed < self.detail_limit:  # as in _keeps, which nearly every query would call for nothing
             self.detailed += 1
             lane.queries.append(query)
@@ -227,9 +233,20 @@ class Scope:
             outer = outer.outer
         return False
 
+    def keep_text(self, sql: object) -> object:
+        """What stands for a text of unusual length, or of a type of a driver's own, in the records of this scope."""
+        if not self.open:
+            return sql
+        if self.outer is not None and self.outer.open:
+            return self.outer.keep_text(sql)
+        if self._texts is None:
+            self._texts = LongTexts()
+        return self._texts.keep(sql)
+
     def _receive_late(self, query: Query) -> None:
         unseen.of_closed(self.name)
-        query.thread = None if _get_ident() == self._thread else unseen.thread_name()
+        if _get_ident() != self._thread:
+            query.thread = unseen.thread_name()
         self._pass_on(query)
 
     # --- opening and closing ------------------------------------------------------------------------------------
@@ -288,6 +305,7 @@ class Scope:
         # The new record first: another thread may be recording at this moment.
         lanes, received = self._lanes, self._received
         self._lanes, self._received, self.detailed, self._serials = {}, {}, 0, count()
+        self._texts, self._room = None, CounterRoom()
         for lane in list(lanes.values()):
             lane.handed_over = True  # statements in flight belong to the part that begins
         profile = None if discard else self._profile(lanes, received)
@@ -317,11 +335,16 @@ class Scope:
         self.open = False
         if self.reach == "process":
             _leave_process(self)
-        self.root = None
+        self.root = self._texts = None
         for lane in list(self._lanes.values()):
             lane.notes.clear()  # an adapter may keep frames there, and with them the application's objects
         if self._on_close is not None and not discard:
             self._on_close(self, self.profile())
+
+    def forget(self) -> None:
+        """Let go of the record of a closed scope: what outlives the unit (a connection that it opened) may hold its context."""
+        if not self.open:
+            self._lanes, self._received = {}, {}
 
     @property
     def is_empty(self) -> bool:
@@ -332,7 +355,7 @@ class Scope:
         """What has been recorded so far; also while the scope is open."""
         return self._profile(self._lanes, self._received)
 
-    def _profile(self, recorded: dict[object, Lane], received: dict[int, list[Query]]) -> Profile:
+    def _profile(self, recorded: dict[int, Lane], received: dict[int, list[Query]]) -> Profile:
         lanes = list(recorded.values())
         queries = [query for lane in lanes for query in lane.queries]
         queries.extend(query for those in list(received.values()) for query in those)

@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import Final
 
+from dbprofile.sql.cut import CutText
 from dbprofile.sql.dialects import Dialect
 from dbprofile.sql.fingerprint import canonical, digest, relation_names
 from dbprofile.sql.marks import READ, WRITE, Structure
@@ -81,6 +82,8 @@ class Statement:
                 return _short(sql, dialect, paramstyle)
             if size <= LONG:
                 return _long(sql, dialect, paramstyle)
+            return Statement(sql, dialect, paramstyle)
+        if isinstance(sql, CutText):
             return Statement(sql, dialect, paramstyle)
         return Statement.of(read_text(sql), dialect, paramstyle)
 

@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from dbprofile.sql.cut import CutText
 from dbprofile.sql.dialects import Dialect, known_dialect
 from dbprofile.sql.kinds import (
     BOOLEAN,
@@ -101,9 +102,9 @@ def scan(text: str, dialect: str | Dialect = "generic", paramstyle: str | None =
     """
     record = known_dialect(dialect)
     patterns = lexicon(record, paramstyle if paramstyle in PARAMSTYLES else None)
-    truncated = len(text) > LONGEST_TEXT
-    tokens = Tokens(text[:HEAD] if truncated else text, record, patterns)
-    tokens.truncated = truncated
+    too_long = len(text) > LONGEST_TEXT
+    tokens = Tokens(text[:HEAD] if too_long else text, record, patterns)
+    tokens.truncated = too_long or isinstance(text, CutText)
     _scan(tokens, fast)
     return tokens
 

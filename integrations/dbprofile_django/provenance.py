@@ -129,7 +129,8 @@ def _read(watch: Stopwatch, seen: _Seen, text: str) -> Provenance:
     if seen.queryset is not None:
         queryset = seen.queryset.f_locals["self"]
         why.model = getattr(getattr(queryset, "model", None), "__name__", "")
-        watch.query.locks = bool(getattr(queryset.query, "select_for_update", False))
+        if getattr(queryset.query, "select_for_update", False):
+            watch.query.locks = True
         if seen.operation == "in_bulk":
             why.invocation = _call(watch.lane, seen.queryset)
     elif writes(text):
@@ -174,7 +175,8 @@ def _loaded(watch: Stopwatch, seen: _Seen) -> Provenance | None:
             return None
         found = known_relation(queryset)
         if found is not None:
-            watch.query.locks = bool(queryset.query.select_for_update)
+            if queryset.query.select_for_update:
+                watch.query.locks = True
             return _lazy(watch, *found, operation=_operation_of(queryset, seen.operation))
         by_key = known_generic(queryset)
         if by_key is not None:

@@ -63,7 +63,7 @@ def record_statement(
     query = watch.query
     describe(watch, connection, link)
     if watch.walk is not None:
-        explain(watch, sql)
+        explain(watch, query.raw_sql)
     cursor._dbprofile = None if many else query
     query.started = perf_counter_ns()
     try:

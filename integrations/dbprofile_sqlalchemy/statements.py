@@ -79,7 +79,8 @@ def begin(
                 shape: Shape = compiled._dbprofile_shape
             except AttributeError:
                 shape = shape_of(compiled)
-            query.locks = shape.locks
+            if shape.locks:
+                query.locks = True
             query.provenance = why = explain(watch, watch.walk, shape, context)
             if why is None:
                 query.call_site = watch.walk.call_site
