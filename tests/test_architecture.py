@@ -82,6 +82,7 @@ ORDER = {
         "source",
         "repetition",
         "callsite",
+        "waiting",
         "stack",
         "failures",
         "provenance",

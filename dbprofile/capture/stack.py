@@ -13,6 +13,7 @@ import sysconfig
 from typing import TYPE_CHECKING, Any, Final
 
 from dbprofile.capture.callsite import CallSite, Path, Step, first_instruction
+from dbprofile.capture.waiting import is_loop, waiting_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -42,7 +43,7 @@ class Mark:
             to go on with.
     """
 
-    __slots__ = ("kind", "name", "splice", "step")
+    __slots__ = ("kind", "name", "splice", "step", "stops")
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class Mark:
         self.kind = kind
         self.step = step
         self.splice = splice
+        self.stops = step is not None or splice is not None
 
     def __repr__(self) -> str:
         return f"Mark({self.name!r}, {self.kind!r})"
@@ -136,6 +138,8 @@ def _classify(frame: FrameType) -> int | Mark:
     kind: int | Mark
     if "__jinja_template__" in names:
         kind = _JINJA
+    elif is_loop(frame):
+        kind = _LOOP
     elif _is_ours(names.get("__name__")) and not _is_named(code.co_filename):
         kind = LIBRARY
     else:
@@ -144,6 +148,11 @@ def _classify(frame: FrameType) -> int | Mark:
         _alive[id(code)] = code
         _classes[id(code)] = kind
     return kind
+
+
+def _class_of(frame: FrameType) -> int | Mark:
+    kind = _classes.get(id(frame.f_code))
+    return _classify(frame) if kind is None else kind
 
 
 def _is_ours(module: object) -> bool:
@@ -165,6 +174,21 @@ def _jinja_step(frame: FrameType) -> CallSite | None:
 
 
 _JINJA = Mark("jinja2.Template.root", "template", step=_jinja_step)
+
+#: An event loop: the task that it runs was begun by a line that is not on the stack.
+_LOOP = Mark("asyncio", "loop")
+_LOOP.stops = True
+
+
+def _beyond(loop: FrameType, root: FrameType | None) -> Iterator[FrameType]:
+    """Where the stack of a task goes on: in the coroutines that wait for it, and outside its loop if the scope was opened there."""
+    yield from waiting_frames()
+    frame = loop.f_back
+    while frame is not None:
+        if frame is root:
+            yield loop.f_back  # type: ignore[misc]  # there is one, or its frame were not found
+            return
+        frame = frame.f_back
 
 
 # --- the walk -------------------------------------------------------------------------------------------------------
@@ -196,7 +220,7 @@ class Walk:
                 kind = _classify(frame)
             if kind == LIBRARY:
                 frame = frame.f_back
-            elif kind == APPLICATION or (isinstance(kind, Mark) and (kind.step or kind.splice)):
+            elif kind == APPLICATION or (isinstance(kind, Mark) and kind.stops):
                 self._frame = frame
                 return
             elif isinstance(kind, Mark):
@@ -211,6 +235,9 @@ class Walk:
             kind = _classes.get(id(frame.f_code), APPLICATION)
             if not isinstance(kind, Mark):
                 return _step(frame.f_code, frame.f_lasti)
+            if kind is _LOOP:
+                frame = next((frame for frame in waiting_frames() if _class_of(frame) == APPLICATION), None)
+                continue
             if kind.splice is not None:
                 spliced = kind.splice(frame)
                 return spliced[0] if spliced else None
@@ -232,6 +259,7 @@ class Walk:
         codes: list[CodeType | None] = []
         frame = self._frame
         outer: Iterator[FrameType] | None = None
+        looped = False
         for _ in range(DEPTH_LIMIT):
             if frame is None:
                 outer = outer or _greenlet_parents()
@@ -247,7 +275,12 @@ class Walk:
                 raw.append(frame.f_lasti)
                 codes.append(code)
             elif isinstance(kind, Mark):
-                if kind.step is not None:
+                if kind is _LOOP:
+                    if not looped:
+                        looped, outer = True, _beyond(frame, root)
+                        frame = None
+                        continue
+                elif kind.step is not None:
                     step = kind.step(frame)
                     if step is not None:
                         raw.append(step)
