@@ -6,8 +6,9 @@ import pytest
 from django.test import override_settings
 
 from dbprofile import Profiler, Report, record
-from tests import services
+from tests import ledger, services
 from tests.integrations.django import project
+from tests.integrations.django.account import Account, opened
 from tests.integrations.django.shop.models import fill
 
 #: Parents in the shop, at which a loop shows.
@@ -49,6 +50,22 @@ def any_shop(any_database: services.TemporaryDatabase) -> Iterator[services.Temp
     fill(PARENTS)
     yield any_database
     project.close()
+
+
+@pytest.fixture(scope="module")
+def told_shop(any_database: services.TemporaryDatabase) -> Iterator[services.TemporaryDatabase]:
+    """A shop on each database in turn that is filled once, for tests that leave its rows; the database tells what it was sent."""
+    with ledger.telling(any_database):
+        project.close()
+        fill(PARENTS)
+        yield any_database
+
+
+@pytest.fixture
+def account(told_shop: services.TemporaryDatabase) -> Iterator[Account]:
+    """What is sent from now on, on new connections."""
+    with opened() as account:
+        yield account
 
 
 @pytest.fixture
