@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import sys
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dbprofile.capture.callsite import CallSite, Path, Step
 from dbprofile.capture.database import Database
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 __all__ = [
+    "LAYER",
     "UNIT_KINDS",
     "Batch",
     "CallSite",
@@ -94,6 +95,10 @@ __all__ = [
     "unguarded",
     "unregister_fixes",
 ]
+
+
+#: Kind of the marks of functions that hand a recorded statement to a driver: below them the adapter of the driver stays silent.
+LAYER: Final = "layer"
 
 
 class Stopwatch:

@@ -15,6 +15,7 @@ from django.contrib import auth
 from django.contrib.sessions.backends import cached_db, db
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.introspection import BaseDatabaseIntrospection
+from django.db.backends.utils import CursorWrapper
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Model, QuerySet, query
 from django.db.models.deletion import Collector
@@ -23,7 +24,7 @@ from django.db.models.query import ModelIterable, RawModelIterable, RawQuerySet
 from django.db.models.query_utils import DeferredAttribute
 from django.template.base import Node
 
-from dbprofile.hooks import Mark, forget, know
+from dbprofile.hooks import LAYER, Mark, forget, know
 from dbprofile_django.bridge import awaiting_path
 from dbprofile_django.templates import rendered_tag
 
@@ -115,6 +116,8 @@ def _table() -> Iterator[tuple[Any, Mark]]:
     yield getattr(QuerySet, "_prefetch_related_objects", None), Mark("batch", "prefetch batch")
     for iterable in (ModelIterable, RawModelIterable):
         yield iterable.__iter__, Mark("rows", "rows")
+    for name in ("_execute", "_executemany", "callproc"):
+        yield CursorWrapper.__dict__.get(name), Mark("driver", LAYER)
     for function, infrastructure in _infrastructure():
         yield function, Mark(infrastructure, "infra")
     yield Node.render_annotated, Mark("template", "template", step=rendered_tag)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.orm import Query, Session, loading, persistence, strategies
 
 from dbprofile import hooks
@@ -42,6 +43,9 @@ _FUNCTIONS: Final[tuple[tuple[object, tuple[str, ...], str, str], ...]] = (
     (strategies, ("_SelectInLoader._load_for_path", "SelectInLoader._load_for_path"), "selectin", LOADER),
     (strategies, ("_ImmediateLoader._load_for_path", "ImmediateLoader._load_for_path"), "immediate", LOADER),
     (strategies, ("_DeferredColumnLoader._load_for_state", "DeferredColumnLoader._load_for_state"), "deferred", LOADER),
+    (DefaultDialect, ("do_execute",), "driver", hooks.LAYER),
+    (DefaultDialect, ("do_executemany",), "driver", hooks.LAYER),
+    (DefaultDialect, ("do_execute_no_params",), "driver", hooks.LAYER),
     (loading, ("_load_subclass_via_in", "load_subclass_via_in"), "subclass", LOADER),
 )
 #: Functions made anew on each call of another one: their code is among the constants of that one's.

@@ -169,6 +169,8 @@ def install(engine: Any = None, *, cursor_events: bool = False) -> None:
         _engines.add(target)
     sessions.listen()
     know_marks()
+    # Some dialects send a batch through functions of their driver's, which a watched cursor would take for the application's.
+    hooks.know(_do_executemany.__code__, hooks.Mark("driver", hooks.LAYER))
     hooks.register_fixes("sqlalchemy", propose)
 
 
@@ -191,6 +193,7 @@ def uninstall(engine: Any = None) -> None:
     _unlisten(Engine)
     sessions.unlisten()
     forget_marks()
+    hooks.forget(_do_executemany.__code__)
     hooks.unregister_fixes("sqlalchemy")
 
 
