@@ -53,10 +53,10 @@ def _driver(exception: BaseException) -> str:
 
 
 _CODES: Final[tuple[Callable[[BaseException], object], ...]] = (
+    _first_argument,  # MySQL's drivers, whose SQLSTATE says less than the number
+    _number,
     _attribute("sqlstate"),  # psycopg, asyncpg
     _attribute("pgcode"),  # psycopg2
     _attribute("sqlite_errorname"),
     _oracle,
-    _first_argument,
-    _number,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -24,8 +25,6 @@ class _SQLite:
 
     def cursor(self: Any, factory: Any = None) -> Any:
         """A cursor of the class that is asked for, watched."""
-        import sqlite3  # noqa: PLC0415 - it is imported by whoever called
-
         chosen = factory or sqlite3.Cursor
         return super().cursor(combined(chosen, DRIVERS["sqlite3"]) if isinstance(chosen, type) else chosen)  # type: ignore[misc]
 
@@ -51,12 +50,15 @@ class _Psycopg2:
         """A cursor of the class that is asked for, watched."""
         names = ("name", "cursor_factory")
         given = {**dict(zip(names, args, strict=False)), **keywords}
-        import psycopg2.extensions  # noqa: PLC0415 - as above
-
-        chosen = given.get("cursor_factory") or self.cursor_factory or psycopg2.extensions.cursor
+        chosen = given.get("cursor_factory") or self.cursor_factory or _psycopg2_class("cursor")
         if isinstance(chosen, type):
             given["cursor_factory"] = combined(chosen, DRIVERS["psycopg2"])
         return super().cursor(*args[2:], **given)  # type: ignore[misc]
+
+
+def _psycopg2_class(name: str) -> Any:
+    # Imported by whoever connects; this package needs none of the drivers.
+    return getattr(sys.modules["psycopg2.extensions"], name)
 
 
 def _sqlite3(connect: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,8 +81,6 @@ def _sqlite3(connect: Callable[..., Any]) -> Callable[..., Any]:
 @guarded("dbapi.sqlite3.factory", None)
 def _factory(args: tuple[Any, ...], keywords: dict[str, Any], place: int) -> type | None:
     """The class of connections that is asked for, watched; ``None`` where it is given by position, or is a function."""
-    import sqlite3  # noqa: PLC0415 - as above
-
     if len(args) > place:
         return None
     base = keywords.get("factory", sqlite3.Connection)
@@ -103,9 +103,7 @@ def _psycopg2(connect: Callable[..., Any]) -> Callable[..., Any]:
 
 @guarded("dbapi.psycopg2.factory", None)
 def _connection_class(chosen: Any) -> type | None:
-    import psycopg2.extensions  # noqa: PLC0415 - as above
-
-    base = chosen or psycopg2.extensions.connection
+    base = chosen or _psycopg2_class("connection")
     return watched(base, _Psycopg2, DRIVERS["psycopg2"]) if isinstance(base, type) else None
 
 

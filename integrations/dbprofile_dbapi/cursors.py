@@ -11,7 +11,7 @@ from dbprofile import hooks
 from dbprofile_dbapi.databases import Driver
 from dbprofile_dbapi.statements import begin, done, failed, fetched
 
-__all__ = ["AsyncWatched", "Watched", "combined", "watched"]
+__all__ = ["AsyncWatched", "Watched", "combined", "timed", "watched"]
 
 
 class Watched:

@@ -8,7 +8,7 @@ from typing import Any
 
 import wrapt
 
-from dbprofile_dbapi.cursors import timed
+from dbprofile_dbapi.cursors import AsyncWatched, Watched, timed
 from dbprofile_dbapi.databases import Driver
 from dbprofile_dbapi.statements import begin, done, failed, fetched
 
@@ -112,7 +112,9 @@ class ConnectionProxy(wrapt.ObjectProxy[Any]):
 
     def cursor(self, *args: Any, **keywords: Any) -> Any:
         """A cursor, watched."""
-        return CursorProxy(self.__wrapped__.cursor(*args, **keywords), self.__wrapped__, self._self_driver)
+        cursor = self.__wrapped__.cursor(*args, **keywords)
+        watched = isinstance(cursor, (Watched, AsyncWatched))  # it was opened while its driver was watched
+        return cursor if watched else CursorProxy(cursor, self, self._self_driver)
 
     def execute(self, sql: Any, *args: Any, **keywords: Any) -> Any:
         """One statement on a new cursor, of drivers whose connections have that."""
@@ -135,7 +137,7 @@ class ConnectionProxy(wrapt.ObjectProxy[Any]):
         entered = self.__wrapped__.__enter__()
         if entered is self.__wrapped__:
             return self
-        return CursorProxy(entered, self.__wrapped__, self._self_driver) if hasattr(entered, "fetchone") else entered
+        return CursorProxy(entered, self, self._self_driver) if hasattr(entered, "fetchone") else entered
 
 
 def unwrap(watched: Any) -> Any:

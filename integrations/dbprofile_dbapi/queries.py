@@ -53,8 +53,8 @@ def wrap(connection: Any) -> Any:
 
     ``unwrap()`` gives the connection back to functions of a driver that refuse a proxy.
     """
-    if isinstance(connection, ConnectionProxy):
-        return connection
+    if isinstance(connection, ConnectionProxy) or hasattr(connection, "_dbprofile_driver"):
+        return connection  # watched already
     return ConnectionProxy(connection, driver_of(connection))
 
 
