@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["by_unit", "role"]
 
 _WRITES: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "TRUNCATE", "COPY"})
+_CONTROL: Final = frozenset({"BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET"})
 _READS: Final = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "CALL", "EXEC", "EXECUTE", "FETCH"})
 
 
@@ -31,6 +32,8 @@ def role(query: Query) -> str:
     if why is not None and why.role == "infra":
         return ""
     verb = query.statement.verb
+    if verb in _CONTROL:
+        return ""
     if verb in _WRITES or query.statement.written or (why is not None and why.role == "write"):
         return "write"
     if verb not in _READS:

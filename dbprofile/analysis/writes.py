@@ -120,8 +120,8 @@ def _is_of_one_row(turn: _Turn) -> bool:
         return True
     if any(write.batch_size is not None and write.batch_size != 1 for write in writes):
         return False
-    inside = measured(turn.first)
-    return inside.value_rows <= 1 and inside.longest_list <= 1 and not _copies(turn.first)
+    one = all(measured(write).value_rows <= 1 and not _copies(write) for write in writes)
+    return one and measured(turn.first).longest_list <= 1
 
 
 def _copies(query: Query) -> bool:
