@@ -15,7 +15,7 @@ from django.db.backends.signals import connection_created
 
 from dbprofile.hooks import guarded, receiver, register_fixes, start, stop, unregister_fixes
 from dbprofile_django.bridge import build_bridge, remove_bridge
-from dbprofile_django.connections import database_of, describe, link_of
+from dbprofile_django.connections import Link, database_of, describe, link_of
 from dbprofile_django.endings import hear_requests, leave_requests
 from dbprofile_django.fetches import leave_fetches, originals, time_fetches
 from dbprofile_django.fixes import propose_fix
@@ -71,14 +71,16 @@ def record_statement(
     except BaseException as error:
         stop(watch, error=error, handle=context)
         raise
-    affected = _affected(cursor) if isinstance(sql, str) and writes(sql) else None
+    affected = _affected(cursor, sql, link) if isinstance(sql, str) and writes(sql) else None
     stop(watch, handle=context, affected_rows=affected)
     return result
 
 
 @guarded("django.affected_rows", None)
-def _affected(cursor: Any) -> int | None:
+def _affected(cursor: Any, sql: str, link: Link) -> int | None:
     rows = cursor.cursor.rowcount
+    if rows == 0 and link.database.dialect == "sqlite" and "RETURNING" in sql:
+        return None  # it knows when they have been read
     return rows if isinstance(rows, int) else None
 
 

@@ -9,13 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import OperationalError, connection, transaction
 
 import dbprofile_django
 from dbprofile import Profile, Profiler, Recording, record
 from dbprofile.capture.counters import is_transaction_control
-from dbprofile_django.queries import record_statement
-from tests.integrations.django import project
 from tests.integrations.django.shop.models import Line, Order, Region, Tag
 from tests.services import TemporaryDatabase
 
@@ -145,17 +143,6 @@ def test_a_database_is_told_apart_by_its_settings(recording: Recording, any_shop
         assert (database.host, database.port) == (any_shop.host, any_shop.port)
 
 
-@every_database
-def test_a_failing_statement_is_recorded_with_the_class_that_django_raises(recording: Recording) -> None:
-    region = Region.objects.create(name="Here")
-    with pytest.raises(IntegrityError) as caught, transaction.atomic():
-        Region.objects.create(pk=region.pk, name="Again")
-    failed = [query for query in recording.queries if query.error]
-    assert [query.error for query in failed] == ["IntegrityError"]
-    hidden = [entry.locals.get("__tracebackhide__") for entry in caught.traceback]
-    assert any(hidden), "our own frame would be shown in tracebacks"
-
-
 @pytest.mark.usefixtures("shop")
 def test_a_failing_fetch_keeps_its_django_class(recording: Recording) -> None:
     class Cursor:
@@ -197,22 +184,6 @@ def test_a_procedure_is_a_query() -> None:
         assert cursor_round(Cursor()).callproc("tidy_up", [1]) == "called tidy_up with [1]"
     assert [query.sql for query in recorded.queries] == ["CALL tidy_up"]
     assert cursor_round(Cursor()).callproc("tidy_up") == "called tidy_up with None"
-
-
-def test_a_generator_of_parameters_is_consumed_by_the_driver_alone(shop: None, recording: Recording) -> None:
-    taken: list[int] = []
-
-    def rows() -> Iterator[list[str]]:
-        for number in range(3):
-            taken.append(number)
-            yield [f"Region {number}"]
-
-    cursor: Any
-    with connection.cursor() as cursor:
-        cursor.executemany("INSERT INTO shop_region (name) VALUES (%s)", rows())
-    assert taken == [0, 1, 2]
-    (query,) = recording.queries
-    assert (query.batch_size, query.parameters) == (None, None)
 
 
 def test_values_are_not_kept(shop: None, recording: Recording) -> None:
@@ -338,45 +309,7 @@ def test_a_locking_read_is_marked_where_the_text_does_not_show_it(recording: Rec
     assert recording.report.profile.counted[0].locks
 
 
-# --- connections, wrappers, installing ------------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("shop")
-def test_a_wrapper_of_somebody_else_is_left_by_its_own_door() -> None:
-    def theirs(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
-        return execute(sql, params, many, context)
-
-    project.close()
-    with connection.execute_wrapper(theirs):
-        Order.objects.count()  # connects, so that our wrapper comes while theirs is there
-        assert connection.execute_wrappers == [record_statement, theirs]
-    assert connection.execute_wrappers == [record_statement]
-
-
-@pytest.mark.usefixtures("shop")
-def test_a_statement_that_an_inner_wrapper_blocks_is_recorded_as_failed(recording: Recording) -> None:
-    def blocker(*_arguments: Any) -> None:
-        raise PermissionError
-
-    with connection.execute_wrapper(blocker), pytest.raises(PermissionError):
-        Order.objects.count()
-    assert [query.error for query in recording.queries] == ["PermissionError"]
-
-
-@every_database
-def test_a_new_connection_is_seen_once_and_has_a_serial_of_its_own(recording: Recording) -> None:
-    Order.objects.count()
-    connection.close()
-    Order.objects.count()
-    copied = connection.copy()
-    with copied.cursor() as cursor:
-        cursor.execute("SELECT COUNT(*) FROM shop_order")
-    copied.close()
-    counted = [
-        query for query in recording.report.profile.counted if query.provenance and query.provenance.role == "read"
-    ]
-    assert len(counted) == 3
-    assert len({query.connection for query in counted}) == 3
+# --- beside Django's own -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("shop")
