@@ -39,7 +39,7 @@ from dbprofile.capture.scope import (
     remove_listener,
 )
 from dbprofile.capture.source import Source, one_line, source_of
-from dbprofile.capture.stack import Mark, Walk, call_site_of, forget, know
+from dbprofile.capture.stack import Mark, Walk, call_site_of, forget, is_application_file, know
 from dbprofile.capture.texts import LONG_TEXT
 from dbprofile.findings.finding import Fix
 from dbprofile.findings.fixes import FixProvider, Problem, register_fixes, unregister_fixes
@@ -80,6 +80,7 @@ __all__ = [
     "find_call_site",
     "forget",
     "guarded",
+    "is_application_file",
     "know",
     "listeners",
     "muted",

@@ -6,7 +6,7 @@ from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from dbprofile.analysis.groups import Group, ended, operation_of, path_of, variant_of, without
+from dbprofile.analysis.groups import Group, asked_by_library, ended, operation_of, path_of, variant_of, without
 from dbprofile.analysis.variation import parameter_sets
 from dbprofile.capture.callsite import Step
 from dbprofile.capture.repetition import only_repeats
@@ -65,7 +65,7 @@ def _asked_by(query: Query) -> Hashable:
 
 def _may_repeat(query: Query) -> bool:
     statement = query.statement
-    if not statement.tables or statement.traits.volatile:
+    if not statement.tables or statement.traits.volatile or asked_by_library(query):
         return False
     return not (query.locks or "locks" in statement.flags or operation_of(query) in _ANEW)
 

@@ -17,6 +17,7 @@ __all__ = [
     "LineageKeys",
     "Pass",
     "Unit",
+    "asked_by_library",
     "ended",
     "invocation_of",
     "operation_of",
@@ -135,6 +136,12 @@ def path_of(query: Query) -> tuple[object, ...]:
     if why is not None and why.path:
         return why.path
     return (query.call_site,) if query.call_site is not None else ()
+
+
+def asked_by_library(query: Query) -> bool:
+    """Whether no line of the application asked: a library did, for a class of the application's that it serves."""
+    path = query.provenance.path if query.provenance is not None else ()
+    return bool(path) and path[0].template is None and path[0].tag is not None
 
 
 def variant_of(query: Query) -> str:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
-from dbprofile.analysis.groups import Group, operation_of, path_of, without
+from dbprofile.analysis.groups import Group, asked_by_library, operation_of, path_of, without
 from dbprofile.analysis.variation import value_hashes
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def group_redundant(queries: Sequence[Query], unit: Unit) -> tuple[list[Group], 
 def _asks(query: Query) -> str:
     """``exists`` or ``count``; empty for any other query."""
     operation = operation_of(query)
+    if asked_by_library(query):
+        return ""
     if operation == "exists":
         return "exists"
     if query.statement.verb != "SELECT" or not query.statement.traits.tail:

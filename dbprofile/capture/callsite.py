@@ -27,7 +27,7 @@ class CallSite:
     template: str | None
     """Name of the template, as the application asked for it."""
     tag: str | None
-    """The text between the tag's braces."""
+    """The text between the tag's braces; without a template what stands for code that is not the application's: ``class OrderList``."""
     field: str | None
     """Path of the serializer field, ``OrderSerializer.customer.name``."""
 

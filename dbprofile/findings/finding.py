@@ -44,7 +44,7 @@ class Fix:
     expression: str = ""
     """The code to add or put in, without what stands there today: ``.select_related("customer")``."""
     kind: str = "advice"
-    """``add_call``, ``add_options``, ``replace`` or ``advice``."""
+    """``add_call``, ``add_options``, ``add_line``, ``replace`` or ``advice``."""
     leaves: int = 0
     """Queries that remain of the finding's group after the edit: 0 for a join, 1 for a query that loads all at once."""
     certain: bool = True

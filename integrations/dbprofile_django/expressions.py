@@ -165,14 +165,14 @@ def _expressions(
 
 
 def _function(tree: ast.Module, line: int) -> ast.AST:
-    """The innermost function round a line; the module where it stands in none."""
+    """The innermost function round a line, or the class that begins on it; the module where it stands in none."""
     innermost: ast.AST = tree
     for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-            and node.lineno <= line <= (node.end_lineno or 0)
-            and node.lineno > getattr(innermost, "lineno", 0)
-        ):
+        inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.lineno <= line <= (
+            node.end_lineno or 0
+        )
+        begins = isinstance(node, ast.ClassDef) and node.lineno == line
+        if (inside or begins) and getattr(node, "lineno", 0) > getattr(innermost, "lineno", 0):
             innermost = node
     return innermost
 

@@ -10,6 +10,7 @@ from django.apps import apps
 
 from dbprofile.hooks import CallSite, Fix, Lineage, Problem, guarded
 from dbprofile_django.advice import for_all_rows, for_all_turns, for_each_parent
+from dbprofile_django.classes import administers
 from dbprofile_django.expressions import Call, Expression, find_expression
 from dbprofile_django.relations import TO_MANY
 
@@ -113,12 +114,19 @@ def _expression(problem: Problem) -> Expression | None:
 def _uncertain(problem: Problem, call: Call, leaves: int) -> Fix:
     """Where the queryset is written is not clear: the nearest line of Python, or the hook of whoever makes the queryset."""
     python = next((site for site in problem.origin_path if site.template is None), None)
-    if python is not None:
-        return Fix(f"{call} where the queryset is made", python.place(), str(call), "add_call", leaves, certain=False)
-    text = (
-        f"{call} in get_queryset() of the view" if problem.origin is not None else f"{call} where the rows are loaded"
-    )
-    return Fix(text, _place(problem.origin), str(call), "add_call", leaves, certain=False)
+    if python is None:
+        text = (
+            f"{call} in get_queryset() of the view"
+            if problem.origin is not None
+            else f"{call} where the rows are loaded"
+        )
+        return Fix(text, _place(problem.origin), str(call), "add_call", leaves, certain=False)
+    administered = administers(python)
+    if administered and call.name == "select_related":
+        text = f"list_select_related = ({call.arguments[0]},)"
+        return Fix(text, python.place(), text, "add_line", leaves, certain=False)
+    where = "where the queryset is made" if administered is None else f"in get_queryset() of {python.function}"
+    return Fix(f"{call} {where}", python.place(), str(call), "add_call", leaves, certain=False)
 
 
 def _place(site: CallSite | None) -> CallSite | None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from asgiref.sync import SyncToAsync
 from django.contrib import auth
 from django.contrib.sessions.backends import cached_db, db
+from django.core.handlers.base import BaseHandler
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.introspection import BaseDatabaseIntrospection
 from django.db.backends.utils import CursorWrapper
@@ -26,6 +27,7 @@ from django.template.base import Node
 
 from dbprofile.hooks import LAYER, Mark, forget, know
 from dbprofile_django.bridge import awaiting_path
+from dbprofile_django.classes import serving_class
 from dbprofile_django.templates import rendered_tag
 
 __all__ = ["enter_marks", "forget_marks"]
@@ -120,6 +122,8 @@ def _table() -> Iterator[tuple[Any, Mark]]:
         yield CursorWrapper.__dict__.get(name), Mark("driver", LAYER)
     for function, infrastructure in _infrastructure():
         yield function, Mark(infrastructure, "infra")
+    for name in ("_get_response", "_get_response_async"):
+        yield BaseHandler.__dict__.get(name), Mark("view", "view", step=serving_class)
     yield Node.render_annotated, Mark("template", "template", step=rendered_tag)
     yield SyncToAsync.thread_handler, Mark("bridge", "bridge", splice=awaiting_path)
 

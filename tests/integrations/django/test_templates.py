@@ -60,11 +60,21 @@ def test_rows_that_the_template_loads_come_from_where_their_queryset_is_written(
     assert finding.fix.text == 'Order.objects.filter(open=True).order_by("pk").select_related("customer")'
 
 
-def test_a_queryset_of_a_class_based_view_is_named_by_its_hook(reports: list[Report]) -> None:
+def test_a_queryset_that_a_class_based_view_names_is_the_line_of_the_fix(reports: list[Report]) -> None:
     finding = page_finding(reports, "/orders/class/")
     assert finding.fix is not None
+    assert finding.fix.text == 'Order.objects.order_by("pk").select_related("customer")'
+    assert finding.fix.place is not None
+    assert (finding.fix.place.file, finding.fix.place.line) == (str(VIEWS), line_of(VIEWS, "queryset = Order"))
+
+
+def test_a_class_based_view_that_names_a_model_is_named_with_its_hook(reports: list[Report]) -> None:
+    finding = page_finding(reports, "/orders/class/of/model/")
+    assert finding.fix is not None
     assert not finding.fix.certain
-    assert "get_queryset()" in finding.fix.text
+    assert finding.fix.text == '.select_related("customer") in get_queryset() of ModelList'
+    assert finding.fix.place is not None
+    assert (finding.fix.place.file, finding.fix.place.line) == (str(VIEWS), line_of(VIEWS, "class ModelList"))
 
 
 def test_the_block_that_people_read_names_template_view_and_fix(reports: list[Report]) -> None:

@@ -11,6 +11,7 @@ urlpatterns = [
     path("orders/template/", views.order_template),
     path("orders/lazy/", views.order_template_of_lazy_rows),
     path("orders/class/", views.OrderList.as_view()),
+    path("orders/class/of/model/", views.ModelList.as_view()),
     path("async/orders/", views.async_order_list),
     path("numbered/<int:number>/", views.numbered),
     path("async/numbered/<int:number>/", views.async_numbered),

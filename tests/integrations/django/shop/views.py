@@ -42,6 +42,11 @@ class OrderList(ListView):  # type: ignore[type-arg]  # it is generic for type c
     queryset = Order.objects.order_by("pk")
 
 
+class ModelList(ListView):  # type: ignore[type-arg]  # as above
+    template_name = "object_list.html"
+    model = Order
+
+
 async def async_order_list(request: HttpRequest) -> HttpResponse:
     names = []
     async for order in Order.objects.order_by("pk"):
