@@ -167,7 +167,8 @@ def reset_faults() -> None:
         place.classes.clear()
 
 
-def reraising(on: bool) -> None:
-    """Raise faults instead of swallowing them: for the tests of dbprofile itself."""
+def reraising(on: bool) -> bool:
+    """Raise faults instead of swallowing them: for the tests of dbprofile and of its adapters. Returns what was so before."""
     global _reraise
-    _reraise = on
+    before, _reraise = _reraise, on
+    return before
