@@ -27,7 +27,7 @@ from dbprofile.capture.database import Database
 from dbprofile.capture.failures import driver_exception, error_code
 from dbprofile.capture.lane import Lane
 from dbprofile.capture.provenance import Batch, Lineage, Provenance, Token
-from dbprofile.capture.query import Query, digest
+from dbprofile.capture.query import UNHASHABLE, Query, digest
 from dbprofile.capture.scope import (
     UNIT_KINDS,
     Scope,
@@ -221,7 +221,7 @@ def fetched(query: Query, started: int, rows: Sequence[object], error: BaseExcep
         if count:
             try:  # noqa: SIM105 - suppress() is three calls for each fetch
                 query.answer = hash(rows[0])
-            except (TypeError, ValueError):
+            except UNHASHABLE:
                 pass  # a list, a document or a writable memoryview among the values
     else:
         query.rows = (query.rows or 0) + count

@@ -41,6 +41,19 @@ def test_rows_that_cannot_be_hashed_are_counted_without_an_answer() -> None:
     assert (query.rows, query.fetches, query.answer) == (2, 2, None)
 
 
+def test_a_row_that_fails_to_be_hashed_is_counted_without_an_answer() -> None:
+    class Value:
+        def __hash__(self) -> int:
+            raise AttributeError
+
+    with shop() as database, Profiler().scope("block", "b") as scope:
+        database.execute("SELECT id FROM orders")
+        (query,) = scope.profile().queries
+        hooks.fetched(query, 0, [(Value(),)])
+
+    assert (query.rows, query.fetches, query.answer) == (1, 1, None)
+
+
 def test_the_class_of_an_error_is_kept_and_its_message_is_not() -> None:
     with shop() as database, Profiler().scope("block", "b") as scope, pytest.raises(sqlite3.OperationalError):
         database.execute("SELECT secret FROM nowhere")

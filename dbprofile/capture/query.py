@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dbprofile.guard import guarded
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from dbprofile.capture.database import Database
     from dbprofile.capture.provenance import Provenance
 
-__all__ = ["Digest", "Query", "digest", "text_of"]
+__all__ = ["UNHASHABLE", "Digest", "Query", "digest", "text_of"]
 
 #: Of how many values at each end of a parameter set the hashes are kept.
 ENDS: Final = 8
+#: What hashing a value may raise: a list or a document, a writable memoryview, and whatever a class of the application's does.
+UNHASHABLE: Final = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 class Digest:
@@ -53,20 +55,25 @@ _NOTHING: Final = Digest(0, 0, ())
 
 
 def digest(parameters: object) -> Digest | None:
-    """The digest of one parameter set; ``None`` for what cannot be hashed or must not be touched (an iterator)."""
-    if not parameters:
-        return _NOTHING if parameters is None or isinstance(parameters, (Sequence, Mapping)) else None
+    """The digest of one parameter set; ``None`` for what cannot be hashed or must not be touched (an iterator).
+
+    Nothing is asked of the set itself but what it holds: whether it is true is a question that an array refuses to answer.
+    """
     names: tuple[str, ...] = ()
     values: tuple[Any, ...]
     if type(parameters) is tuple:
         values = parameters
+    elif parameters is None:
+        return _NOTHING
+    elif isinstance(parameters, (list, tuple)):
+        values = tuple(parameters)
     elif isinstance(parameters, Mapping):
         names = tuple(parameters)
         values = tuple(parameters.values())
-    elif isinstance(parameters, list):
-        values = tuple(parameters)
     else:
         return None
+    if not values:
+        return _NOTHING
     count = len(values)
     try:
         whole = hash((values, tuple(map(type, values))))
@@ -74,7 +81,7 @@ def digest(parameters: object) -> Digest | None:
             return Digest(whole, count, tuple(map(hash, values)), (), names)
         ends = names[:ENDS] + names[-ENDS:] if names else ()
         return Digest(whole, count, tuple(map(hash, values[:ENDS])), tuple(map(hash, values[-ENDS:])), ends)
-    except (TypeError, ValueError):
+    except UNHASHABLE:
         # A list, an array, a JSON document or a writable memoryview among the values.
         return _digest_of_lists(values, names)
 
@@ -89,7 +96,7 @@ def _digest_of_lists(values: tuple[Any, ...], names: tuple[str, ...]) -> Digest 
         whole = hash((hashable, tuple(map(type, values))))
         head = tuple(map(hash, hashable[:ENDS]))
         tail = tuple(map(hash, hashable[-ENDS:])) if len(hashable) > ENDS else ()
-    except (TypeError, ValueError):
+    except UNHASHABLE:
         return None
     return Digest(whole, len(values), head, tail, names[:ENDS] + names[-ENDS:] if tail else names)
 

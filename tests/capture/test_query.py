@@ -49,6 +49,41 @@ def test_what_cannot_be_hashed_has_no_digest() -> None:
     assert digest(([1], memoryview(bytearray(b"document")))) is None
 
 
+class _Array(list[object]):
+    """What numpy does with the question whether an array is true."""
+
+    def __bool__(self) -> bool:
+        raise ValueError("ambiguous")
+
+
+class _NoList:
+    def __bool__(self) -> bool:
+        raise ValueError("ambiguous")
+
+    def __len__(self) -> int:
+        raise RuntimeError("it would ask the database")
+
+
+def test_parameters_are_not_asked_whether_they_are_true() -> None:
+    assert digest(_Array([1, 2])) == digest((1, 2))
+    assert digest(_NoList()) is None
+
+
+@pytest.mark.parametrize("nothing", [None, (), [], {}])
+def test_no_parameters_have_the_digest_of_none(nothing: object) -> None:
+    assert digest(nothing) == digest(())
+
+
+@pytest.mark.parametrize("error", [AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError])
+def test_a_value_that_fails_to_be_hashed_costs_the_digest_alone(error: type[Exception]) -> None:
+    class Value:
+        def __hash__(self) -> int:
+            raise error
+
+    assert digest((Value(), 1)) is None
+    assert digest(([Value()], 1)) is None
+
+
 @pytest.mark.parametrize(
     ("sql", "text"),
     [
