@@ -60,16 +60,14 @@ class FetchTimer:
     def __iter__(self) -> Iterator[Any]:
         rows = iter(self._dbprofile_cursor)
         while True:
-            started = perf_counter_ns()
             try:
-                row = next(rows)
+                row = _next_row(rows, self._dbprofile_query)
             except StopIteration:
                 return
-            except BaseException as error:
-                hooks.fetched(self._dbprofile_query, started, (), error)
-                raise
-            hooks.fetched(self._dbprofile_query, started, (row,))
             yield row
+
+    def __next__(self) -> Any:
+        return _next_row(self._dbprofile_cursor, self._dbprofile_query)
 
     @property
     def description(self) -> Any:
@@ -99,12 +97,37 @@ class FetchTimer:
     def __delattr__(self, name: str) -> None:
         delattr(self._dbprofile_cursor, name)
 
+    # Applications ask a result for its cursor, and the cursor whose it is.
+
+    @property  # type: ignore[misc]  # what isinstance() reads
+    def __class__(self) -> Any:
+        return self._dbprofile_cursor.__class__
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._dbprofile_cursor == getattr(other, "_dbprofile_cursor", other))
+
+    def __hash__(self) -> int:
+        return hash(self._dbprofile_cursor)
+
     def __enter__(self) -> Any:
         self._dbprofile_cursor.__enter__()
         return self
 
     def __exit__(self, *error: object) -> Any:
         return self._dbprofile_cursor.__exit__(*error)
+
+
+def _next_row(rows: Iterator[Any], query: hooks.Query) -> Any:
+    started = perf_counter_ns()
+    try:
+        row = next(rows)
+    except StopIteration:
+        raise
+    except BaseException as error:
+        hooks.fetched(query, started, (), error)
+        raise
+    hooks.fetched(query, started, (row,))
+    return row
 
 
 # A timer is made through its slots: `__setattr__` writes to the cursor, and no `__init__` saves a call for every statement.

@@ -125,6 +125,28 @@ def test_a_fetch_that_fails_while_a_driver_cursor_is_iterated_is_an_error_of_its
     assert (query.rows, query.fetches, query.error) == (1, 2, "ConnectionError")
 
 
+def test_the_cursor_of_a_result_is_the_drivers_to_whoever_asks(traced: Traced) -> None:
+    given: list[Any] = []
+
+    def note(_connection: Any, cursor: Any, *_rest: Any) -> None:
+        given.append(cursor)
+
+    event.listen(traced.engine, "after_cursor_execute", note)
+    try:
+        with traced.engine.connect() as connection, dbprofile.record() as recording:
+            cursor: Any = connection.execute(select(Author.id).order_by(Author.id)).cursor
+            assert isinstance(cursor, type(given[0]))
+            assert cursor == given[0]
+            assert {cursor: "known"}[given[0]] == "known"
+            assert next(cursor) == (1,)
+            assert [row[0] for row in cursor] == [2, 3, 4, 5]
+            with pytest.raises(StopIteration):
+                next(cursor)
+    finally:
+        event.remove(traced.engine, "after_cursor_execute", note)
+    assert [(query.rows, query.fetches) for query in recording.queries] == [(5, 5)]
+
+
 def test_a_result_closed_early_is_recorded_with_what_was_fetched(traced: Traced) -> None:
     with traced.engine.connect() as connection, dbprofile.record() as recording:
         result = connection.execute(select(Book.id))
