@@ -378,6 +378,10 @@ class Scope:
             late=unseen.since(self._late, unseen.late),
         )
 
+    def __reduce__(self) -> tuple[object, tuple[()]]:
+        # What carries a scope (a request, the environment of a server) is pickled and copied by the application: as nothing.
+        return (type(None), ())
+
     def __repr__(self) -> str:
         return f"Scope({self.kind!r}, {self.name!r}, number={self.number})"
 

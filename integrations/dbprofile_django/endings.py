@@ -90,7 +90,8 @@ def _close(self: Any) -> None:
         _original(self)
     finally:
         scope = scope_of(self)
-        if scope is not None:
+        # A copy of the request, or the request itself as it is handed to another view, is closed while it is still being handled.
+        if scope is not None and id(scope) in _awaited:
             _end(scope)
         end_dropped()
 

@@ -1,6 +1,8 @@
 import asyncio
 import contextvars
+import copy
 import os
+import pickle
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -140,6 +142,14 @@ def test_closing_twice_delivers_once(profiler: Profiler, reports: list[Report]) 
         scope.close()
 
     assert len(reports) == 1
+
+
+def test_what_carries_a_scope_is_copied_and_pickled_without_it() -> None:
+    with Profiler().scope("request", "GET /") as scope:
+        carrier = {"path": "/", "scope": scope}
+        copies = copy.deepcopy(carrier), pickle.loads(pickle.dumps(carrier))
+
+    assert copies == ({"path": "/", "scope": None},) * 2
 
 
 def test_a_scope_may_be_closed_in_another_context(profiler: Profiler, reports: list[Report]) -> None:

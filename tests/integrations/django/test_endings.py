@@ -1,6 +1,7 @@
 """A request is handed over once, whatever becomes of the response that the middleware returned."""
 
 import asyncio
+import copy
 import gc
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.core.handlers.base import BaseHandler
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import path
@@ -44,6 +46,17 @@ def twice(request: HttpRequest) -> HttpResponse:
     return HttpResponse("outer")
 
 
+def handed_on(request: HttpRequest) -> HttpResponse:
+    """A batch of requests in one, each of them a copy with another path."""
+    handler = BaseHandler()
+    handler.load_middleware()
+    inner = copy.copy(request)
+    inner.path = inner.path_info = "/count/"
+    handler.get_response(inner).close()
+    Order.objects.count()
+    return HttpResponse("outer")
+
+
 def count(request: HttpRequest) -> HttpResponse:
     return HttpResponse(str(Order.objects.count()) * 500)
 
@@ -62,6 +75,7 @@ urlpatterns = [
     path("missing", missing),
     path("missing/", missing),
     path("twice/", twice),
+    path("handed/on/", handed_on),
 ]
 
 
@@ -227,6 +241,11 @@ def test_a_request_inside_another_ends_alone(reports: list[Report]) -> None:
         ("GET /count/", 1),
         ("GET /twice/", 2),
     ]
+
+
+def test_a_request_handed_on_to_another_view_is_one_request(reports: list[Report]) -> None:
+    Client().get("/handed/on/")
+    assert [(report.profile.name, report.profile.query_count) for report in reports] == [("GET /handed/on/", 2)]
 
 
 def test_the_middleware_standing_there_twice_profiles_a_request_once(reports: list[Report]) -> None:

@@ -1,7 +1,8 @@
 """A scope for each request: named by its route, open until the last byte, in synchronous and asynchronous applications."""
 
+import copy
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -103,6 +104,20 @@ def test_a_response_is_pickled_by_a_cache_that_stands_outside(reports: list[Repo
     assert not reports
     response.close()
     assert len(reports) == 1
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda request: pickle.loads(pickle.dumps(request))])
+def test_a_view_may_copy_its_request_and_close_the_copy(
+    reports: list[Report], copied: Callable[[HttpRequest], HttpRequest]
+) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        copied(request).close()
+        return HttpResponse(str(Order.objects.count()))
+
+    response = ProfileMiddleware(view)(RequestFactory().get("/"))
+    assert isinstance(response, HttpResponse)
+    response.close()
+    assert the_report(reports).profile.query_count == 1
 
 
 def test_a_match_without_a_route_has_no_name_and_still_ends(reports: list[Report]) -> None:
