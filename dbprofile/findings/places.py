@@ -15,10 +15,13 @@ CALLERS: Final = 5
 
 
 def place_of(query: Query) -> CallSite | None:
-    """The line of the application that ran a query; ``None`` where there is none."""
+    """The line of the application that ran a query, with the field of a serializer; ``None`` where there is none."""
     why = query.provenance
     if why is not None and why.path:
-        return why.path[0].place()
+        place = why.path[0].place()
+        if why.field is None:
+            return place
+        return CallSite(place.file, place.line, place.function, template=place.template, tag=place.tag, field=why.field)
     return query.call_site.place() if query.call_site is not None else None
 
 

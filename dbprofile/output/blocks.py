@@ -101,7 +101,7 @@ class Block:
             yield self._row(f"rows came from {self._path(finding.origin)}", source_text(finding.origin), rows)
 
     def _place(self, site: CallSite) -> str:
-        path, source, name = self._path(site), source_text(site), _function(site)
+        path, source, name = self._path(site), source_text(site), site.field or _function(site)
         with_function = f"{path} in {self._visible(name)}" if name else path
         room = self.terminal.width - _INDENT - 2
         roomy = cells(with_function) + min(cells(source), _LEAST_SOURCE) <= room

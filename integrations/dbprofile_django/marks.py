@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any, Final
 
+import wrapt
 from asgiref.sync import SyncToAsync
 from django.contrib import auth
 from django.contrib.sessions.backends import cached_db, db
@@ -25,7 +26,7 @@ from django.db.models.query import ModelIterable, RawModelIterable, RawQuerySet
 from django.db.models.query_utils import DeferredAttribute
 from django.template.base import Node
 
-from dbprofile.hooks import LAYER, Mark, forget, know
+from dbprofile.hooks import LAYER, Mark, forget, guarded, know
 from dbprofile_django.bridge import awaiting_path
 from dbprofile_django.classes import serving_class
 from dbprofile_django.templates import rendered_tag
@@ -67,11 +68,17 @@ _GENERIC: Final = ("GenericForeignKey.__get__", "GenericForeignKeyDescriptor.__g
 _GENERIC_MODULE: Final = "django.contrib.contenttypes.fields"
 _DESCRIPTORS: Final = (related_descriptors.ForwardManyToOneDescriptor, related_descriptors.ReverseOneToOneDescriptor)
 
+#: What turns an object into data, field by field; the package may be imported long after us, or never.
+_SERIALIZERS_MODULE: Final = "rest_framework.serializers"
+_SERIALIZERS: Final = ("Serializer.to_representation",)
+
 _entered: dict[int, CodeType] = {}
+_waiting = False
 
 
 def enter_marks() -> None:
     """Enter every function of the table that this Django has. Idempotent."""
+    global _waiting
     for function, mark in _table():
         _enter(_code_of(function), mark)
     for name in _MANAGER_FACTORIES:
@@ -79,6 +86,18 @@ def enter_marks() -> None:
         for inner in _nested(code) if code is not None else ():
             if inner.co_name in _MANAGER_WRITES:
                 _enter(inner, Mark(_MANAGER_WRITES[inner.co_name], "write"))
+    if _waiting:
+        _enter_serializers(None)
+    else:
+        _waiting = True
+        wrapt.register_post_import_hook(_enter_serializers, _SERIALIZERS_MODULE)
+
+
+@guarded("django.serializers", None)
+def _enter_serializers(_module: object) -> None:
+    if _entered:  # still installed
+        for path in _SERIALIZERS:
+            _enter(_code_of(_loaded_function(_SERIALIZERS_MODULE, path)), Mark("serializer", "serializer"))
 
 
 def forget_marks() -> None:

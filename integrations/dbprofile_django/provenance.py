@@ -19,6 +19,7 @@ from dbprofile_django.relations import (
     relation_named,
 )
 from dbprofile_django.rows import announce, label_of, token_of
+from dbprofile_django.serializers import field_path
 
 __all__ = ["explain", "writes"]
 
@@ -60,6 +61,7 @@ class _Seen:
     prefetch_call: FrameType | None = None
     batched: bool = False
     """Whether a queryset prefetches, and not the application by hand."""
+    serializers: tuple[FrameType, ...] = ()
 
 
 def _see(marks: Sequence[tuple[Mark, FrameType]]) -> _Seen:
@@ -86,6 +88,8 @@ def _see(marks: Sequence[tuple[Mark, FrameType]]) -> _Seen:
             seen.prefetch_call = seen.prefetch_call or frame
         elif kind == "prefetch batch":
             seen.batched = True
+        elif kind == "serializer":
+            seen.serializers = (*seen.serializers, frame)
     return seen
 
 
@@ -110,6 +114,8 @@ def explain(watch: Stopwatch, sql: object) -> None:
     if why.path:
         query.call_site = why.path[0]
         why.template = why.path[0].template
+    if seen.serializers:
+        why.field = field_path(seen.serializers)
     if seen.rows is not None and rows is not None:
         announce(seen.rows, rows, watch)
 
