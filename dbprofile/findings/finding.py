@@ -46,9 +46,11 @@ class Fix:
     kind: str = "advice"
     """``add_call``, ``add_options``, ``add_line``, ``replace`` or ``advice``."""
     leaves: int = 0
-    """Queries that remain of the finding's group after the edit: 0 for a join, 1 for a query that loads all at once."""
+    """Queries that remain of what it replaces after the edit: 0 for a join, 1 for a query that loads all at once."""
     certain: bool = True
     """Whether the place and the effect were seen; an uncertain fix is shown as something to try."""
+    replaces: int = 0
+    """Queries that the edit replaces, where it cures more than the finding: 0 for those of the finding alone."""
 
 
 @dataclass(frozen=True, eq=False)

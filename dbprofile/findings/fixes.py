@@ -38,6 +38,8 @@ class Problem:
     verb: str = ""
     """Of the statement that repeats: ``SELECT``, ``INSERT`` …"""
     statement: Statement | None = None
+    repeated: tuple[Lineage, ...] = ()
+    """The links of the chain that load row by row; the others are loaded once, or joined."""
 
 
 #: A provider answers ``None`` where it knows no cure.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from dbprofile.analysis.groups import Group, own_lineage, parent_lineage
@@ -23,12 +24,13 @@ def origin_of(group: Group) -> CallSite | None:
     return place_of(group.origin) if group.origin is not None else None
 
 
-def fix_of(kind: str, group: Group) -> Fix | None:
+def fix_of(kind: str, group: Group, chain: Sequence[Group] = ()) -> Fix | None:
     """The fix that the library's provider proposes for a group; ``None`` where none knows one.
 
     Args:
         kind: of the finding.
         group: whose first member says what it is.
+        chain: groups of the relations that lead to it, which the same edit cures; itself among them.
     """
     first = group.first
     why = first.provenance
@@ -52,6 +54,7 @@ def fix_of(kind: str, group: Group) -> Fix | None:
             model=why.model if why is not None else "",
             verb=shown.verb,
             statement=shown,
+            repeated=tuple(lineage for each in chain or (group,) if (lineage := own_lineage(each.first)) is not None),
         )
     )
     # Where the rows came from is only likely: so is the place of the edit.

@@ -170,7 +170,7 @@ class Block:
         text = self._visible(fix.text)
         if fix.certain and fix.kind != "advice":
             before = self.profile.query_count
-            text += f"  {before:,} -> {before - len(self.finding.queries) + fix.leaves:,}"
+            text += f"  {before:,} -> {before - (fix.replaces or len(self.finding.queries)) + fix.leaves:,}"
         room = terminal.width - _INDENT
         if place and cells(place) + 3 + cells(text) <= room:
             yield f"{word}{place}   {text}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from dbprofile.analysis.groups import Analysis, Group
+from dbprofile.analysis.groups import Analysis, Group, own_lineage
 from dbprofile.capture.callsite import CallSite
 from dbprofile.findings.finding import Finding, Fix, Severity, severity_by_count
 from dbprofile.findings.numbers import quantity
@@ -31,11 +31,11 @@ class NPlusOne:
 
     def __call__(self, analysis: Analysis) -> Iterable[Finding]:
         """One finding for each group of lazy loads."""
-        for group in analysis.lineages:
-            if group.count >= self.min:
-                yield self._finding(group)
+        groups = [group for group in analysis.lineages if group.count >= self.min]
+        for group in groups:
+            yield self._finding(group, _chain(group, groups))
 
-    def _finding(self, group: Group) -> Finding:
+    def _finding(self, group: Group, chain: Sequence[Group]) -> Finding:
         first = group.first
         why = first.provenance
         queries = (*group.queries, *group.followed)
@@ -43,7 +43,7 @@ class NPlusOne:
         severity = severity_by_count(group.size, seconds)
         if any(query.locks or "locks" in query.statement.flags for query in group.queries):
             severity = Severity.INFO  # row-by-row locking is usually meant
-        fix = fix_of(self.kind, group)
+        fix = _fix(self.kind, chain)
         left = fix.leaves if fix is not None else 1
         relation = why.relation if why is not None else None
         return Finding(
@@ -68,6 +68,34 @@ class NPlusOne:
             variant=group.variant,
             operation=why.operation if why is not None else "",
         )
+
+
+def _chain(group: Group, groups: Sequence[Group]) -> list[Group]:
+    """The groups of one chain of relations that a group is in, up to the deepest: one edit cures them all."""
+    own = own_lineage(group.first)
+    if own is None or group.variant:
+        return [group]
+    deeper = [
+        other
+        for other in groups
+        if not other.variant and (lineage := own_lineage(other.first)) is not None and own in lineage.chain
+    ]
+    deepest = max(deeper, key=_depth, default=group)
+    lineage = own_lineage(deepest.first)
+    links = lineage.chain if lineage is not None else ()
+    return [other for other in groups if own_lineage(other.first) in links and not other.variant] or [group]
+
+
+def _depth(group: Group) -> int:
+    lineage = own_lineage(group.first)
+    return lineage.depth if lineage is not None else 0
+
+
+def _fix(kind: str, chain: Sequence[Group]) -> Fix | None:
+    fix = fix_of(kind, max(chain, key=_depth), chain)
+    if fix is None or len(chain) == 1:
+        return fix
+    return replace(fix, replaces=sum(len(group.queries) + len(group.followed) for group in chain))
 
 
 def _shown_origin(group: Group, fix: Fix | None) -> CallSite | None:

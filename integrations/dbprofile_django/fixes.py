@@ -97,7 +97,8 @@ def _added(problem: Problem, method: str, path: str) -> Fix:
     if expression is not None and expression.is_raw:
         method = "prefetch_related"
     call = Call(method, (f'"{path}"',))
-    leaves = 0 if method == "select_related" else 1
+    # One for each relation that was loaded row by row and is prefetched now.
+    leaves = 0 if method == "select_related" else len(problem.repeated)
     if expression is None:
         return _uncertain(problem, call, leaves)
     kind, changed, edit = _edited(expression, call)

@@ -57,7 +57,7 @@ def _options(problem: Problem) -> Fix | None:
     origin = problem.origin
     found = selection_at(origin, owner) if origin is not None else None
     option = _option(chain, found)
-    leaves = 1 if chain[-1].relation_kind in _TO_MANY else 0
+    leaves = sum(link.relation_kind in _TO_MANY for link in problem.repeated)
     if origin is None:
         return Fix(
             f"add .options({option}) where the {owner} rows are loaded",

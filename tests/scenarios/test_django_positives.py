@@ -37,6 +37,7 @@ EXPECTED = {
     "d21": ("DBP101", "Author.country"),
     "d22": ("DBP101", "Book.author"),
     "d23": ("DBP101", "Author.country"),
+    "d24": ("DBP101", "Book.tags"),
     "d26": ("DBP101", "Book.author"),
     "d28": ("DBP101", "Book.author"),
     "d31": ("DBP101", "Author.books"),
@@ -79,6 +80,10 @@ def line_of(function: Callable[[], object], mark: str) -> int | None:
 def test_a_pattern_is_found_named_and_placed(function: Callable[[], object], judge: Judge) -> None:  # noqa: F811 - the fixture
     found = [finding for finding in judge(function).findings if finding.code in REPETITIONS]
     code, subject = EXPECTED[function.__name__[:3]]
+    if function.__name__[:3] == "d24":
+        assert [finding.relation for finding in found] == ["Author.books", "Book.tags"]
+        assert len({finding.fix.text for finding in found if finding.fix is not None}) == 1
+        return
     assert [finding.code for finding in found] == [code], [(f.code, f.subject, f.message) for f in found]
     (finding,) = found
     if subject is not None:
@@ -91,11 +96,12 @@ def test_a_certain_fix_makes_the_number_of_queries_equal_for_two_and_for_five_pa
     function: Callable[[], object],
     judge: Judge,  # noqa: F811 - the fixture
 ) -> None:
-    fixes = [finding.fix for finding in judge(function).findings if finding.code in REPETITIONS]
-    edits = [fix for fix in fixes if fix is not None and fix.certain and fix.kind != "advice"]
+    sick = judge(function)
+    cures = [(finding, finding.fix) for finding in sick.findings if finding.code in REPETITIONS]
+    edits = [(finding, fix) for finding, fix in cures if fix is not None and fix.certain and fix.kind != "advice"]
     if function.__name__[:3] in EDITED:
         assert edits
-    for fix in edits:
+    for finding, fix in edits:
         cured = applied(fix, positives)[function.__name__]
         counts = []
         for parents in (2, 5):
@@ -103,7 +109,8 @@ def test_a_certain_fix_makes_the_number_of_queries_equal_for_two_and_for_five_pa
             report = judge(cured)
             counts.append(report.profile.query_count)
             assert not [finding for finding in report.findings if finding.code in REPETITIONS]
-        assert counts[0] == counts[1], fix.text
+        promised = sick.profile.query_count - (fix.replaces or len(finding.queries)) + fix.leaves
+        assert counts == [promised, promised], fix.text
 
 
 def _is_placed(finding: Finding, function: Callable[[], object]) -> None:

@@ -124,6 +124,12 @@ def d23_chain_behind_a_join() -> None:
         book.author.country.name  # trigger
 
 
+def d24_lazy_chain_of_collections() -> None:
+    for author in Author.objects.all():  # origin
+        for book in author.books.all():
+            list(book.tags.all())
+
+
 def d26_two_places() -> None:
     def one(book: Book) -> str:
         name: str = book.author.name
