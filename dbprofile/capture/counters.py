@@ -24,7 +24,7 @@ _CONTROL: Final = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABO
 _ORDINARY: Final = frozenset({"SE", "IN", "UP", "DE", "WI"})
 _CONTROL_VERBS: Final = _CONTROL - {"START", "END", "ABORT"}
 #: Infrastructure that is recorded and listed, but not counted.
-_UNCOUNTED: Final = frozenset({"connect", "schema", "cachefill"})
+_UNCOUNTED: Final = frozenset({"connect", "schema", "cachefill", "tool"})
 
 
 class Counter:
@@ -126,7 +126,7 @@ def is_transaction_control(sql: str) -> bool:
 
 
 def counting_class(query: Query) -> str:
-    """The class a query is counted in: ``app`` counts; ``tx``, ``schema``, ``connect`` and ``cachefill`` are listed only."""
+    """The class a query is counted in: ``app`` counts; ``tx``, ``schema``, ``connect``, ``cachefill`` and ``tool`` do not."""
     why = query.provenance
     if why is not None and why.infrastructure in _UNCOUNTED:
         return why.infrastructure

@@ -65,7 +65,7 @@ class Profile:
 
     @cached_property
     def not_counted(self) -> Mapping[str, int]:
-        """What was recorded and does not count, by class: ``tx``, ``schema``, ``connect``, ``cachefill``."""
+        """What was recorded and does not count, by class: ``tx``, ``schema``, ``connect``, ``cachefill``, ``tool``."""
         tally = Tally(self._classes)
         del tally["app"]
         for counter in self.counters:

@@ -42,6 +42,7 @@ _CLASSES: Final = {
     "schema": ("catalogue query", "catalogue queries"),
     "connect": ("connection set-up statement", ""),
     "cachefill": ("cache fill", ""),
+    "tool": ("statement of another tool", "statements of other tools"),
 }
 _SAVEPOINTS: Final = frozenset({"SAVEPOINT", "RELEASE"})
 

@@ -101,7 +101,7 @@ class QueryLog:
 
     @property
     def not_counted(self) -> Mapping[str, int]:
-        """What was sent and does not count, by class: ``tx`` (transaction control), ``schema``, ``connect``, ``cachefill``."""
+        """What was sent and does not count, by class: ``tx`` (transaction control), ``schema``, ``connect``, ``cachefill``, ``tool``."""
         tally: Tally[str] = Tally()
         if not self._every:
             tally.update(counting_class(query) for query in self.profile.queries if not self._counts(query))

@@ -62,6 +62,10 @@ _INFRASTRUCTURE: Final = (
     ("django.contrib.sites.models", "SiteManager._get_site_by_id", "cachefill"),
     ("django.contrib.sites.models", "SiteManager._get_site_by_request", "cachefill"),
     ("django.contrib.auth.backends", "ModelBackend.get_user", "user"),
+    # What silk sends itself: the plan of each statement, and what it keeps of a request.
+    ("silk.sql", "_explain_query", "tool"),
+    ("silk.middleware", "SilkyMiddleware.process_request", "tool"),
+    ("silk.middleware", "SilkyMiddleware._process_response", "tool"),
 )
 #: What a GenericForeignKey loads its object with; newer versions have a descriptor for it.
 _GENERIC: Final = ("GenericForeignKey.__get__", "GenericForeignKeyDescriptor.__get__")

@@ -26,11 +26,14 @@ from dbprofile.streaming import (
 )
 from dbprofile_django.configuration import project_profiler
 from dbprofile_django.endings import end_dropped, end_with, keep_scope, scope_of
+from dbprofile_django.marks import enter_marks
 from dbprofile_django.queries import install
 
 __all__ = ["ProfileMiddleware"]
 
 _Response = HttpResponseBase | Awaitable[HttpResponseBase]
+_marked = False
+"""Whether functions were entered since all middleware was loaded: ours may be loaded before what stands outside it."""
 
 
 class ProfileMiddleware:
@@ -95,6 +98,10 @@ class ProfileMiddleware:
 
 @guarded("django.open", None)
 def _opened(request: HttpRequest) -> Scope | None:
+    global _marked
+    if not _marked:
+        _marked = True
+        enter_marks()
     end_dropped()
     profiler = project_profiler()
     outer = scope_of(request)

@@ -17,6 +17,7 @@ class Answer:
     """What a client got."""
 
     status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     parts: list[bytes] = field(default_factory=list)
 
@@ -35,8 +36,9 @@ def steps_over_wsgi(address: str, answer: Answer) -> Iterator[bytes]:
     environ: dict[str, Any] = {"PATH_INFO": address, "wsgi.file_wrapper": FileWrapper}
     setup_testing_defaults(environ)
 
-    def start_response(status: str, headers: object, exc_info: object = None, /) -> Callable[[bytes], object]:
+    def start_response(status: str, headers: Any, exc_info: object = None, /) -> Callable[[bytes], object]:
         answer.status = int(status[:3])
+        answer.headers.update(headers)
         return lambda _: None
 
     body: Any = WSGIHandler()(environ, start_response)
@@ -68,6 +70,7 @@ async def over_asgi(address: str, *, leave_after: int | None = None) -> Answer:
     async def send(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
             answer.status = message["status"]
+            answer.headers.update((name.decode(), value.decode()) for name, value in message["headers"])
             return
         if body := message.get("body"):
             answer.parts.append(body)
