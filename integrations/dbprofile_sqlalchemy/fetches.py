@@ -61,13 +61,25 @@ class FetchTimer:
         rows = iter(self._dbprofile_cursor)
         while True:
             try:
-                row = _next_row(rows, self._dbprofile_query)
+                row = self._dbprofile_next(rows)
             except StopIteration:
                 return
             yield row
 
     def __next__(self) -> Any:
-        return _next_row(self._dbprofile_cursor, self._dbprofile_query)
+        return self._dbprofile_next(self._dbprofile_cursor)
+
+    def _dbprofile_next(self, rows: Iterator[Any]) -> Any:
+        started = perf_counter_ns()
+        try:
+            row = next(rows)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            hooks.fetched(self._dbprofile_query, started, (), error)
+            raise
+        hooks.fetched(self._dbprofile_query, started, (row,))
+        return row
 
     @property
     def description(self) -> Any:
@@ -115,19 +127,6 @@ class FetchTimer:
 
     def __exit__(self, *error: object) -> Any:
         return self._dbprofile_cursor.__exit__(*error)
-
-
-def _next_row(rows: Iterator[Any], query: hooks.Query) -> Any:
-    started = perf_counter_ns()
-    try:
-        row = next(rows)
-    except StopIteration:
-        raise
-    except BaseException as error:
-        hooks.fetched(query, started, (), error)
-        raise
-    hooks.fetched(query, started, (row,))
-    return row
 
 
 # A timer is made through its slots: `__setattr__` writes to the cursor, and no `__init__` saves a call for every statement.
