@@ -15,6 +15,8 @@ __all__ = ["headline"]
 
 #: Kinds whose names say of themselves what they are.
 _NAMED: Final = frozenset({"request", "block"})
+#: The labels that say how a unit of a kind came out.
+_OUTCOMES: Final = {"request": "http.response.status_code", "task": "celery.state"}
 #: Threads that are named of those with statements in no scope.
 _THREADS: Final = 2
 _SHORTEST_NAME: Final = 12
@@ -51,7 +53,7 @@ def headline(report: Report, terminal: Terminal) -> str:
     if report.worst is not None:
         counted = _findings(report)
         parts = [terminal.paint(part, str(report.worst)) if part == counted else part for part in parts]
-    gap = " " * (spare + 2) if number else ""
+    gap = " " * (spare + 2 if terminal.aligned else 2) if number else ""
     return " | ".join(parts) + gap + terminal.paint(number, "faint")
 
 
@@ -62,12 +64,26 @@ def _width(parts: list[str]) -> int:
 def _name(profile: Profile, terminal: Terminal) -> str:
     name = profile.name
     if profile.kind == "background":
-        above = f" #{profile.parent}" if profile.parent else ""
-        name = f"background of {name}{above}"
+        name = f"background of {name}"
     elif profile.kind not in _NAMED:
         name = f"{profile.kind} {name}"
-    status = profile.labels.get("http.response.status_code") if profile.kind == "request" else None
-    return visible(name if status is None else f"{name} {status}", terminal)
+    outcome = profile.labels.get(_OUTCOMES.get(profile.kind, ""))
+    if outcome is not None:
+        name = f"{name} {outcome}"
+    return visible(name + _above(profile), terminal)
+
+
+def _above(profile: Profile) -> str:
+    """The number that stands at the end of another line: of the request of background work, of what published a task."""
+    number = f"#{profile.parent}" if profile.parent else ""
+    if profile.kind == "background":
+        return f" {number}" if number else ""
+    if profile.kind != "task":
+        return ""
+    process = profile.labels.get("dbprofile.parent.process")
+    if process is not None:  # it was published elsewhere, and the line is in the output of that process
+        return f" of #{profile.labels.get('dbprofile.parent.number')} in process {process}"
+    return f" of {number}" if number else ""
 
 
 def _parts(report: Report, terminal: Terminal, extent: _Extent) -> Iterator[str]:

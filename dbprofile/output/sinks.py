@@ -13,7 +13,7 @@ from dbprofile.findings.finding import Severity
 from dbprofile.findings.report import Report
 from dbprofile.output.renderers import text
 from dbprofile.output.source import Root
-from dbprofile.output.terminal import PLAIN, Terminal
+from dbprofile.output.terminal import LOG, Terminal
 
 __all__ = ["LogSink"]
 
@@ -52,7 +52,7 @@ class LogSink:
         ours = _use_console()
         log, level = (_findings_log, logging.WARNING) if wrong else (_log, logging.INFO)
         if log.isEnabledFor(level):
-            terminal = Terminal.of(sys.stderr, colour=self._colour) if ours and sys.stderr is not None else PLAIN
+            terminal = Terminal.of(sys.stderr, colour=self._colour) if ours and sys.stderr is not None else LOG
             shown = self._render(report, terminal)
             # A block ends with a blank line, else the server's own next line looks like a part of it.
             log.log(level, "%s\n" if ours and "\n" in shown else "%s", shown, extra=_facts(report))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TextIO
 
-__all__ = ["PLAIN", "Terminal", "cells", "colour_wanted", "elide_end", "elide_middle", "escaped", "visible", "wrapped"]
+__all__ = ["LOG", "PLAIN", "Terminal", "cells", "colour_wanted", "elide_end", "elide_middle", "escaped", "visible", "wrapped"]
 
 NARROWEST: Final = 80
 WIDEST: Final = 120
@@ -28,6 +28,8 @@ class Terminal:
     """Whether escape sequences for colour are understood."""
     ascii: bool = False
     """Whether nothing but ASCII can be shown."""
+    aligned: bool = True
+    """Whether a line begins at its left edge, so that what stands at the right edge of lines stands below each other."""
 
     @classmethod
     def of(cls, stream: TextIO, environment: Mapping[str, str] = os.environ, *, colour: bool | None = None) -> Terminal:
@@ -55,6 +57,8 @@ class Terminal:
 
 #: No terminal at all.
 PLAIN: Final = Terminal()
+#: A log, of which each line begins with the time, the process, or whatever its format puts there.
+LOG: Final = Terminal(aligned=False)
 
 
 def colour_wanted(watched: bool, environment: Mapping[str, str]) -> bool:

@@ -61,6 +61,30 @@ def test_other_work_says_of_what_kind_it_is(kind: str) -> None:
     assert line(Profile(kind, "send mail", seconds=1)) == f"dbprofile {kind} send mail | 0 queries | 1.00 s"
 
 
+@pytest.mark.parametrize(
+    ("parent", "labels", "expected"),
+    [
+        (None, {}, "dbprofile task shop.send SUCCESS | 0 queries | 1.00 s  #7"),
+        (3, {}, "dbprofile task shop.send SUCCESS of #3 | 0 queries | 1.00 s  #7"),
+        (
+            None,
+            {"dbprofile.parent.number": 3, "dbprofile.parent.process": "4711@web-1"},
+            "dbprofile task shop.send SUCCESS of #3 in process 4711@web-1 | 0 queries | 1.00 s  #7",
+        ),
+    ],
+)
+def test_a_task_says_how_it_ended_and_of_what_it_is(
+    parent: int | None, labels: dict[str, object], expected: str
+) -> None:
+    profile = Profile("task", "shop.send", 7, parent, seconds=1, labels={"celery.state": "SUCCESS", **labels})
+
+    assert headline(Report(profile), Terminal(aligned=False)) == expected
+
+
+def test_a_request_inside_a_block_does_not_say_so() -> None:
+    assert line(Profile("request", "GET /", parent=3, seconds=1)) == "dbprofile GET / | 0 queries | 1.00 s"
+
+
 def test_a_block_has_its_name_alone() -> None:
     assert line(Profile("block", "import orders", seconds=1)).startswith("dbprofile import orders | ")
 

@@ -130,6 +130,15 @@ def test_logging_of_the_application_gets_the_records_and_standard_error_nothing(
     assert capsys.readouterr().err == ""
 
 
+def test_in_a_log_the_number_follows_the_line_and_stands_at_no_edge(shop: Shop) -> None:
+    kept = Kept()
+    with bare_logging():
+        logging.basicConfig(handlers=[kept], level=logging.INFO)
+        LogSink()(shops.fine(shop))
+
+    assert kept.records[0].getMessage().endswith(" | 52 rows  #41")
+
+
 def test_where_the_application_logs_warnings_only_a_fine_page_is_not_even_rendered(shop: Shop) -> None:
     kept = Kept()
     with bare_logging():
