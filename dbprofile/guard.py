@@ -8,12 +8,13 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import sys
 import threading
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType
 
 __all__ = ["FAULT_LIMIT", "faults", "guarded", "reraising", "reset_faults", "unguarded"]
 
@@ -71,6 +72,28 @@ def _traced(error: Exception) -> str:
     return f"{type(error).__qualname__} at {places[-1] if places else 'an unknown place'}"
 
 
+def _is_interruption(error: Exception) -> bool:
+    """Whether a signal handler raised it, which happened to run while a function of ours did: a time limit is the application's."""
+    signals: Any = sys.modules.get("signal")  # without it nobody has set a handler
+    if signals is None:
+        return False
+    raised = set()
+    traceback = error.__traceback__
+    while traceback is not None:
+        raised.add(traceback.tb_frame.f_code)
+        traceback = traceback.tb_next
+    return any(_code_of(signals.getsignal(number)) in raised for number in signals.valid_signals())
+
+
+def _code_of(handler: Any) -> CodeType | None:
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    if callable(handler) and not hasattr(handler, "__code__"):
+        handler = type(handler).__call__
+    code = getattr(handler, "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
 _places: dict[str, _Place] = {}
 
 
@@ -83,7 +106,7 @@ def guarded(name: str, default: D, *, hot: bool = False) -> Callable[[Callable[P
         hot: it runs for each statement: a guard of its own signature, that packs no arguments, is a third of the price.
 
     The wrapped function is kept as ``__wrapped__``. ``BaseException``s that are no ``Exception`` (``KeyboardInterrupt``,
-    ``CancelledError``) pass through: they are the application's.
+    ``CancelledError``) pass through: they are the application's. So is what a signal handler raises that ran meanwhile.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R | D]:
@@ -98,7 +121,7 @@ def guarded(name: str, default: D, *, hot: bool = False) -> Callable[[Callable[P
             try:
                 return function(*args, **keywords)
             except Exception as error:
-                if _reraise:
+                if _reraise or _is_interruption(error):
                     raise
                 place.fault(error)
                 return default
@@ -125,7 +148,7 @@ def _hot_guard(function: Any, place: _Place, default: D) -> Callable[P, Any | D]
     """A guard written for one function, as ``dataclass`` writes an ``__init__``; for plain signatures without stars."""
 
     def failed(error: Exception) -> D:
-        if _reraise:
+        if _reraise or _is_interruption(error):
             raise  # noqa: PLE0704 - called while the exception is handled
         place.fault(error)
         return default

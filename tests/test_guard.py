@@ -1,4 +1,7 @@
+import functools
 import logging
+import signal
+from collections.abc import Callable
 
 import pytest
 
@@ -74,3 +77,45 @@ def test_a_hot_function_raises_its_own_fault_in_tests_of_ours() -> None:
 
     with pytest.raises(LookupError):
         fail()
+
+
+class TimeLimitError(Exception):
+    """What a handler raises whose time is up."""
+
+
+def _expire(number: int, frame: object) -> None:
+    raise TimeLimitError
+
+
+class _Limit:
+    def expire(self, number: int, frame: object) -> None:
+        raise TimeLimitError
+
+    def __call__(self, number: int, frame: object) -> None:
+        raise TimeLimitError
+
+
+@pytest.mark.usefixtures("failing_open")
+@pytest.mark.parametrize(
+    "handler",
+    [_expire, _Limit().expire, _Limit(), functools.partial(_expire)],
+    ids=["function", "method", "object", "partial"],
+)
+@pytest.mark.parametrize("hot", [False, True])
+def test_a_time_limit_that_strikes_while_we_work_is_not_swallowed(handler: Callable[..., None], hot: bool) -> None:
+    @guarded(f"tests.limited_{hot}", None, hot=hot)
+    def work() -> None:
+        signal.raise_signal(signal.SIGUSR1)
+
+    @guarded("tests.outer", None)
+    def outer() -> None:
+        work()
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with pytest.raises(TimeLimitError):
+            outer()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    assert faults() == {}
