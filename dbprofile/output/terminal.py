@@ -8,7 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TextIO
 
-__all__ = ["LOG", "PLAIN", "Terminal", "cells", "colour_wanted", "elide_end", "elide_middle", "escaped", "visible", "wrapped"]
+__all__ = [
+    "LOG",
+    "PLAIN",
+    "Terminal",
+    "cells",
+    "colour_wanted",
+    "elide_end",
+    "elide_middle",
+    "escaped",
+    "visible",
+    "wrapped",
+]
 
 NARROWEST: Final = 80
 WIDEST: Final = 120
