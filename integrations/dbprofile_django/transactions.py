@@ -57,8 +57,14 @@ class Uncommitted:
         return self._number
 
     def keep(self, scope: Scope, query: Query) -> None:
-        """Remember a statement of this transaction until it is over."""
-        self._kept.append((scope, query))
+        """Remember a statement of this transaction until it is over, or no scope wants to know."""
+        kept = self._kept
+        if kept and kept[-1][0] is not scope:
+            # A connection that never commits outlives the scopes of many requests, each with all its queries.
+            growing = [known for known in kept if _grows(known[0])]
+            kept.clear()
+            kept.extend(growing)
+        kept.append((scope, query))
 
     def over(self) -> None:
         """Nothing of this transaction can be taken back any more."""

@@ -112,6 +112,23 @@ async def async_stream(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(body())
 
 
+_answered = threading.Event()
+_outliving: list[threading.Thread] = []
+
+
+def outlived_view(request: HttpRequest) -> HttpResponse:
+    """Starts a thread that carries the request's context, and works when the request is over."""
+
+    def work() -> None:
+        _answered.wait(10)
+        count_and_close()
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), name="outliving")
+    _outliving.append(thread)
+    thread.start()
+    return HttpResponse("begun")
+
+
 PAGES: dict[str, Callable[..., Any]] = {
     "sync": sync_view,
     "async": async_view,
@@ -123,6 +140,7 @@ PAGES: dict[str, Callable[..., Any]] = {
     "copied-context": copied_context_view,
     "bare-pool": bare_pool_view,
     "bare-executor": bare_executor_view,
+    "outlived": outlived_view,
     "stream": stream,
     "async-stream": async_stream,
 }
@@ -277,6 +295,22 @@ def test_a_bare_thread_is_seen_by_a_scope_of_the_process(
     assert profile.query_count == 1
     assert account.unseen(profile) == []
     assert the_profile(reports).query_count == 0
+
+
+@both_servers
+def test_a_thread_that_outlives_its_request_is_late_and_said_so(
+    serve: Serve, account: Account, reports: list[Report]
+) -> None:
+    _answered.clear()
+    beside = Profiler().scope("block", "beside")  # open meanwhile, and nobody's current one
+    assert serve("/outlived/").body == b"begun"
+    _answered.set()
+    _outliving.pop().join()
+    assert the_profile(reports).query_count == 0
+    assert account.unseen(the_profile(reports), beside.profile()) == ["SELECT shop_order"]
+    assert beside.profile().late == {"GET /outlived/ (outliving)": 1}
+    assert beside.profile().untracked == {}
+    beside.close()
 
 
 # --- streams --------------------------------------------------------------------------------------------------------

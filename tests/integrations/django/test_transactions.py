@@ -12,7 +12,7 @@ from django.db import IntegrityError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 import dbprofile_django
-from dbprofile import Profiler, Query, Recording, record
+from dbprofile import Profiler, Query, Recording, Scope, record
 from dbprofile_django.transactions import KEPT
 from tests.integrations.django import project
 from tests.integrations.django.shop.models import Order, Region
@@ -326,6 +326,27 @@ def test_nothing_is_kept_of_a_transaction_that_is_over(recording: Recording) -> 
     with transaction.atomic():
         write("one")
     assert not connections["default"].__dict__["_dbprofile"].uncommitted._kept
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_connection_that_never_commits_keeps_no_scope_that_is_closed() -> None:
+    profiler = Profiler()
+
+    def request() -> weakref.ref[Scope]:
+        with profiler.scope("request", "GET /") as scope:
+            Order.objects.count()
+        return weakref.ref(scope)
+
+    transaction.set_autocommit(False)
+    try:
+        requests = [request() for _ in range(3)]
+        gc.collect()
+        assert [scope() is None for scope in requests] == [True, True, False]
+        transaction.rollback()
+        gc.collect()
+        assert requests[-1]() is None
+    finally:
+        transaction.set_autocommit(True)
 
 
 @pytest.mark.usefixtures("shop")
