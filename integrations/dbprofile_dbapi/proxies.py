@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from time import perf_counter_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 
@@ -14,8 +14,13 @@ from dbprofile_dbapi.statements import begin, done, failed, fetched
 
 __all__ = ["ConnectionProxy", "CursorProxy", "unwrap"]
 
+if TYPE_CHECKING:
+    _Proxy = wrapt.ObjectProxy[Any]
+else:
+    _Proxy = wrapt.ObjectProxy  # before its second major version it takes no parameter
 
-class CursorProxy(wrapt.ObjectProxy[Any]):
+
+class CursorProxy(_Proxy):
     """A driver's cursor, watched. What the driver answers with its own cursor is answered with the proxy."""
 
     def __init__(self, cursor: Any, connection: Any, driver: Driver) -> None:
@@ -97,13 +102,33 @@ class CursorProxy(wrapt.ObjectProxy[Any]):
         rows = iter(self.__wrapped__)
         return rows if self._self_query is None else timed(self._self_query, rows)
 
+    def __next__(self) -> Any:
+        """The next row, of drivers whose cursors are iterators themselves."""
+        started = perf_counter_ns()
+        try:
+            row = next(self.__wrapped__)
+        except StopIteration:
+            fetched(self._self_query, started, ())
+            raise
+        except BaseException as error:
+            fetched(self._self_query, started, (), error)
+            raise
+        fetched(self._self_query, started, (row,))
+        return row
+
+    @property
+    def connection(self) -> Any:
+        """The connection, watched, of drivers whose cursors know it."""
+        _ = self.__wrapped__.connection  # a driver without it says so itself
+        return self._self_connection
+
     def __enter__(self) -> Any:
         """The proxy, where the driver gives its own cursor."""
         entered = self.__wrapped__.__enter__()
         return self if entered is self.__wrapped__ else entered
 
 
-class ConnectionProxy(wrapt.ObjectProxy[Any]):
+class ConnectionProxy(_Proxy):
     """A driver's connection that makes watched cursors."""
 
     def __init__(self, connection: Any, driver: Driver) -> None:

@@ -215,6 +215,28 @@ def test_a_connection_that_is_open_already_can_be_wrapped(database: services.Tem
     assert [query.rows for query in recording.queries] == [1, None]
 
 
+@pytest.mark.parametrize(("system", "driver"), DRIVERS)
+def test_a_wrapped_cursor_is_stepped_through_and_knows_its_wrapped_connection(
+    database: services.TemporaryDatabase, driver: str
+) -> None:
+    dbprofile_dbapi.uninstall()
+    with closing(CONNECTS[driver](database)) as plain:
+        watched = dbprofile_dbapi.wrap(plain)
+        with record() as recording:
+            cursor = watched.cursor()
+            cursor.execute("SELECT 1 UNION ALL SELECT 2")
+            if hasattr(dbprofile_dbapi.unwrap(cursor), "__next__"):
+                assert next(cursor)[0] == 1
+                assert next(cursor)[0] == 2
+                assert next(cursor, None) is None
+            else:
+                assert len(list(cursor)) == 2
+            assert cursor.connection is watched
+    dbprofile_dbapi.install("sqlite3", "psycopg", "psycopg2", "pymysql")
+
+    assert [query.rows for query in recording.queries] == [2]
+
+
 # --- each driver's own ------------------------------------------------------------------------------------------------
 
 
