@@ -4,6 +4,7 @@ PYTEST_DONT_REWRITE
 """
 
 from dbprofile.capture.database import Database
+from dbprofile.capture.ignoring import ignore
 from dbprofile.capture.profile import Profile
 from dbprofile.capture.query import Query
 from dbprofile.capture.scope import Scope, current_scope
@@ -30,6 +31,7 @@ __all__ = [
     "Statement",
     "current_scope",
     "default_profiler",
+    "ignore",
     "install",
     "record",
     "set_default_profiler",

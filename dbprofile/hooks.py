@@ -22,6 +22,7 @@ import sys
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
 
+from dbprofile.capture import ignoring
 from dbprofile.capture.callsite import CallSite, Path, Step
 from dbprofile.capture.database import Database
 from dbprofile.capture.failures import driver_exception, error_code
@@ -158,6 +159,8 @@ def start(
     watch = Stopwatch(scope, query, walk)
     if watch.lane.on_loop and not database.awaited:
         query.on_loop = True
+    if ignoring.used:
+        query.ignored = ignoring.ignored_here()
     query.started = perf_counter_ns()
     return watch
 

@@ -17,6 +17,7 @@ from dbprofile.capture.scope import UNIT_KINDS, Scope, add_listener, next_number
 from dbprofile.errors import ConfigurationError
 from dbprofile.findings.finding import Finding
 from dbprofile.findings.report import Report
+from dbprofile.findings.silence import Silence, Silenced
 from dbprofile.guard import guarded
 from dbprofile.output.sinks import LogSink
 from dbprofile.rules import DEFAULT_RULES
@@ -61,6 +62,7 @@ class Profiler:
         self.rules: tuple[Rule, ...] = tuple(rules) if rules is not None else self.settings.rules(DEFAULT_RULES)
         self._asked = tuple(map(_guarded_rule, self.rules))
         self.sinks: tuple[Sink, ...] = tuple(sinks)
+        self.silence = self.settings.silence()
         self.settings.apply()
         self._follows = self.settings.follow_threads
         if self._follows:
@@ -141,7 +143,7 @@ class Profiler:
             return Report(profile)
         findings = [finding for ask in self._asked for finding in ask(analysis)]
         findings.sort(key=lambda finding: (-finding.severity, -finding.avoidable_seconds, -finding.seconds))
-        return Report(profile, tuple(findings))
+        return _split(self.silence, tuple(findings), profile)
 
     @guarded("profiler.close", None)
     def close(self) -> None:
@@ -176,7 +178,12 @@ class Profiler:
         if not self.sinks or (scope.kind not in UNIT_KINDS and scope.outer is not None):
             return  # nobody listens, or the scope round it delivers
         report = self.report(profile)
-        report = Report(profile, _own(report.findings, profile), _own(report.silenced, profile))
+        own = _own([*report.findings, *(each.finding for each in report.silenced)], profile)
+        report = Report(
+            profile,
+            tuple(finding for finding in report.findings if finding in own),
+            tuple(each for each in report.silenced if each.finding in own),
+        )
         for tell in self._told["report"]:
             tell(report)
 
@@ -196,6 +203,18 @@ def _own(findings: Sequence[Finding], profile: Profile) -> tuple[Finding, ...]:
     inner = {query.unit for query in profile.queries if isinstance(query.unit, tuple) and query.unit[0] in UNIT_KINDS}
     inner.discard(profile.unit)
     return tuple(finding for finding in findings if not any(query.unit in inner for query in finding.queries))
+
+
+def _split(silence: Silence, findings: tuple[Finding, ...], profile: Profile) -> Report:
+    split = _silenced(silence, findings, profile)
+    return Report(profile, *split) if split is not None else Report(profile, findings)
+
+
+@guarded("profiler.silence", None)
+def _silenced(
+    silence: Silence, findings: tuple[Finding, ...], profile: Profile
+) -> tuple[tuple[Finding, ...], tuple[Silenced, ...]] | None:
+    return silence.split(findings, profile)
 
 
 @guarded("profiler.analyse", None)

@@ -12,6 +12,8 @@ from typing import Any, Final, cast
 from dbprofile.capture.scope import DETAIL_LIMIT
 from dbprofile.capture.stack import set_application_paths
 from dbprofile.errors import ConfigurationError
+from dbprofile.findings.baseline import Baseline
+from dbprofile.findings.silence import IgnoreRule, Silence
 from dbprofile.rules import DEFAULT_RULES
 from dbprofile.rules.rule import Rule
 
@@ -50,6 +52,10 @@ class Settings:
     """Keep and show parameter values: for development only."""
     rules_off: Sequence[str] = ()
     """Codes of rules to leave out, ``["DBP111"]``."""
+    ignore: Sequence[Mapping[str, object]] = ()
+    """Findings to keep silent about: tables with any of ``code``, ``relation``, ``path``, ``package``, ``route``, ``scope``, ``max``."""
+    baseline: str | None = None
+    """A file of known findings that may stay, relative to the project; only new and worse ones are told."""
     thresholds: Mapping[str, object] = field(default_factory=dict)
     """The rules' keys that were given, under their full names."""
 
@@ -86,6 +92,8 @@ class Settings:
             raise ConfigurationError(
                 f"dbprofile: detail_limit={self.detail_limit!r} is negative; 0 keeps counters only"
             )
+        for number, table in enumerate(self.ignore):
+            IgnoreRule.of(table, number)
         known = {_attribute(rule, "code") for rule in DEFAULT_RULES}
         for code in self.rules_off:
             if code not in known:
@@ -102,6 +110,16 @@ class Settings:
             return rule
         thresholds: Any = rule  # a dataclass: only those have keys
         return cast("Rule", dataclasses.replace(thresholds, **changes))
+
+    def silence(self) -> Silence:
+        """What is not told.
+
+        Raises:
+            ConfigurationError: if the file of the baseline cannot be read.
+        """
+        root = project_root()
+        known = Baseline.read(os.path.join(root, self.baseline), root) if self.baseline else None
+        return Silence([IgnoreRule.of(table, number) for number, table in enumerate(self.ignore)], root, known)
 
     @property
     def slow_seconds(self) -> float:
@@ -157,13 +175,19 @@ def _is_texts(value: object) -> bool:
     return isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(text, str) for text in value)
 
 
+def _is_tables(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(table, Mapping) for table in value)
+
+
 _CHECKS: Final[Mapping[str, tuple[Any, str]]] = {
     "bool": (lambda value: isinstance(value, bool), "True or False"),
     "bool | None": (lambda value: value is None or isinstance(value, bool), "True, False or None"),
     "str": (lambda value: isinstance(value, str), "a text"),
     "int": (_is_integer, "a whole number"),
     "float": (_is_number, "a number"),
+    "str | None": (lambda value: value is None or isinstance(value, str), "a text"),
     "Sequence[str]": (_is_texts, "a list of texts"),
+    "Sequence[Mapping[str, object]]": (_is_tables, "a list of tables"),
     "int | Mapping[str, int] | None": (_is_budget, "a whole number, or a table of them by kind of scope"),
 }
 

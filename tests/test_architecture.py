@@ -109,7 +109,7 @@ ORDER = {
         "grouping",
         "eager",
     ),
-    "dbprofile.findings": ("finding", "fixes", "report", "silence", "baseline"),
+    "dbprofile.findings": ("finding", "fixes", "comments", "baseline", "silence", "report"),
     "dbprofile.output": ("terminal", "renderers", "background", "history", "sinks"),
 }
 """Within a folder a module imports only what stands before it; modules not named here only must not form a cycle."""

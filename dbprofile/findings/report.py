@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dbprofile.capture.profile import Profile
 from dbprofile.findings.finding import Finding, Severity
+from dbprofile.findings.silence import Silenced
 
 __all__ = ["Report"]
 
@@ -18,8 +19,8 @@ class Report:
     profile: Profile
     findings: Sequence[Finding] = ()
     """Worst first."""
-    silenced: Sequence[Finding] = ()
-    """Findings that an ignore entry keeps out of output and gates."""
+    silenced: Sequence[Silenced] = ()
+    """Findings that are kept out of output and gates, each with what silences it."""
 
     @property
     def worst(self) -> Severity | None:

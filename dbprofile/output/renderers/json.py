@@ -67,7 +67,9 @@ def document(report: Report, *, root: Root | None = None, queries: bool = False)
         "untracked": dict(profile.untracked),
         "late": dict(profile.late),
         "findings": [_finding(finding, root) for finding in report.findings],
-        "silenced": [_finding(finding, root) for finding in report.silenced],
+        "silenced": [
+            {**_finding(each.finding, root), "silenced_by": each.by, "reason": each.reason} for each in report.silenced
+        ],
     }
     if queries:
         found["statements"] = _statements(profile.queries, profile.counters, root)
