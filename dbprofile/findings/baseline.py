@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dbprofile.errors import ConfigurationError
@@ -61,11 +60,12 @@ class Baseline:
         Raises:
             ConfigurationError: for a file that cannot be read or is no baseline; names the line.
         """
-        file = Path(path)
-        if not file.exists():
+        file = os.fspath(path)
+        if not os.path.exists(file):
             return cls(root=root)
         try:
-            lines = file.read_text("utf-8").splitlines()
+            with open(file, encoding="utf-8") as opened:
+                lines = opened.read().splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"dbprofile: {file} cannot be read: {error}") from error
         entries = [_parsed(line, f"{file}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
@@ -124,9 +124,10 @@ class Baseline:
             json.dumps({**entry.key._asdict(), "worst": entry.worst, "reason": entry.reason}, ensure_ascii=False)
             for entry in self._known.values()
         )
-        new = Path(f"{os.fspath(path)}.{os.getpid()}.new")
-        new.write_text("\n".join(lines) + "\n", "utf-8")
-        new.replace(path)
+        new = f"{os.fspath(path)}.{os.getpid()}.new"
+        with open(new, "w", encoding="utf-8") as opened:
+            opened.write("\n".join(lines) + "\n")
+        os.replace(new, path)
 
     def __len__(self) -> int:
         return len(self._known)
