@@ -31,14 +31,15 @@ class Counter:
     """Sums over the executions of one text on one database within one unit of work."""
 
     __slots__ = (
-        "count", "database", "digests", "errors", "fetch_seconds", "first_started", "last_started", "longest", "rows", "seconds",
-        "sql", "unit",
+        "count", "database", "digests", "errors", "fetch_seconds", "first_started", "infrastructure", "last_started", "longest",
+        "rows", "seconds", "sql", "unit",
     )  # fmt: skip
 
-    def __init__(self, sql: str, database: Database | None, unit: Hashable = None) -> None:
+    def __init__(self, sql: str, database: Database | None, unit: Hashable = None, *, infrastructure: str = "") -> None:
         self.sql = sql
         self.database = database
         self.unit = unit
+        self.infrastructure = infrastructure
         self.count = 0
         self.seconds = 0.0
         self.fetch_seconds = 0.0
@@ -106,29 +107,43 @@ class Counters(dict[tuple[str, str], Counter]):
         query.counters = (*query.counters, counter)
 
     def _new(self, text: str, query: Query) -> Counter:
+        word = _control_word(text)  # each savepoint has a name of its own
+        if word and word != text:
+            return self.get((word, query.database.name)) or self._new(word, query)
+        why = query.provenance
+        infrastructure = why.infrastructure if why is not None and why.infrastructure in _UNCOUNTED else ""
         if self._room.left > 0:
             self._room.left -= 1
-            counter = self[text, query.database.name] = Counter(text, query.database, query.unit)
+            counter = Counter(text, query.database, query.unit, infrastructure=infrastructure)
+            self[text, query.database.name] = counter
             return counter
-        return self.setdefault(("", ""), Counter("", None, query.unit))
+        return self.setdefault(("", infrastructure), Counter("", None, query.unit, infrastructure=infrastructure))
+
+
+def _control_word(sql: str) -> str:
+    """The first word of a text, in capitals, if it begins, ends or marks a transaction by it; else empty."""
+    start = sql[:64].lstrip()
+    word = start.split(None, 1)[0].rstrip(";").upper() if start else ""
+    # `END` and `START` begin other statements in some dialects, but none that a web application sends.
+    return word if word in _CONTROL else ""
 
 
 def is_transaction_control(sql: str) -> bool:
     """Whether a text begins, ends or marks a transaction; told from its first word, without scanning the rest."""
     if sql[:2].upper() in _ORDINARY:
         return False
-    start = sql[:64].lstrip()
-    word = start.split(None, 1)[0].rstrip(";").upper() if start else ""
-    if word.isalpha():
-        # `END` and `START` begin other statements in some dialects, but none that a web application sends.
-        return word in _CONTROL
-    return Statement.of(sql).verb in _CONTROL_VERBS
+    if _control_word(sql):
+        return True
+    # A comment or a parenthesis may stand before the word.
+    return not sql[:64].lstrip()[:1].isalpha() and Statement.of(sql).verb in _CONTROL_VERBS
 
 
-def counting_class(query: Query) -> str:
+def counting_class(counted: Query | Counter) -> str:
     """The class a query is counted in: ``app`` counts; ``tx``, ``schema``, ``connect``, ``cachefill`` and ``tool`` do not."""
-    why = query.provenance
+    if isinstance(counted, Counter):
+        return counted.infrastructure or ("tx" if is_transaction_control(counted.sql) else "app")
+    why = counted.provenance
     if why is not None and why.infrastructure in _UNCOUNTED:
         return why.infrastructure
-    sql = query.raw_sql
-    return "tx" if is_transaction_control(sql if type(sql) is str else query.sql) else "app"
+    sql = counted.raw_sql
+    return "tx" if is_transaction_control(sql if type(sql) is str else counted.sql) else "app"

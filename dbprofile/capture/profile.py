@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from dbprofile.capture.counters import Counter, counting_class, is_transaction_control
+from dbprofile.capture.counters import Counter, counting_class
 from dbprofile.capture.query import Query
 
 __all__ = ["Profile", "database_seconds"]
@@ -60,17 +60,16 @@ class Profile:
     @cached_property
     def query_count(self) -> int:
         """How many queries the application asked for: the one number that request log, test and telemetry show."""
-        beyond = sum(counter.count for counter in self.counters if not is_transaction_control(counter.sql))
+        beyond = sum(counter.count for counter in self.counters if counting_class(counter) == "app")
         return len(self.counted) + beyond
 
     @cached_property
     def not_counted(self) -> Mapping[str, int]:
         """What was recorded and does not count, by class: ``tx``, ``schema``, ``connect``, ``cachefill``, ``tool``."""
         tally = Tally(self._classes)
-        del tally["app"]
         for counter in self.counters:
-            if is_transaction_control(counter.sql):
-                tally["tx"] += counter.count
+            tally[counting_class(counter)] += counter.count
+        del tally["app"]
         return dict(tally)
 
     @cached_property
@@ -99,7 +98,7 @@ class Profile:
     def unique_query_count(self) -> int:
         """Number of distinct texts among the queries that count."""
         texts = {query.sql for query in self.counted}
-        return len(texts.union(counter.sql for counter in self.counters if not is_transaction_control(counter.sql)))
+        return len(texts.union(counter.sql for counter in self.counters if counting_class(counter) == "app"))
 
 
 def database_seconds(queries: Iterable[Query]) -> float:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final
 
-from dbprofile.capture.counters import counting_class, is_transaction_control
+from dbprofile.capture.counters import counting_class
 from dbprofile.capture.profile import Profile
 from dbprofile.findings.places import place_of
 from dbprofile.testing.counted import Sent, TableCounts
@@ -78,7 +78,7 @@ class QueryLog:
     @property
     def count(self) -> CountedInt:
         """How many queries were sent. A failed comparison with it lists them."""
-        beyond = sum(number for counter, number in self._beyond() if self._every or not _is_control(counter))
+        beyond = sum(number for counter, number in self._beyond() if self._counts(counter))
         return CountedInt.of(len(self.queries) + beyond, self)
 
     @property
@@ -106,8 +106,8 @@ class QueryLog:
         if not self._every:
             tally.update(counting_class(query) for query in self.profile.queries if not self._counts(query))
             for counter, number in self._beyond():
-                if _is_control(counter):
-                    tally["tx"] += number
+                if not self._counts(counter):
+                    tally[counting_class(counter)] += number
         return tally
 
     def nplusone(self) -> list[Finding]:
@@ -189,7 +189,7 @@ class QueryLog:
             for queries in by_place.values()
         ]
         for counter, number in self._beyond():
-            if self._every or not _is_control(counter):
+            if self._counts(counter):
                 name = counter.database.name if counter.database is not None else ""
                 sent.append(Sent(counter.statement, name, None, number))
         return sent
@@ -215,8 +215,8 @@ class QueryLog:
     def _is_used(self, database: str) -> bool:
         return self._using is None or database in self._using
 
-    def _counts(self, query: Query) -> bool:
-        return self._every or counting_class(query) == "app"
+    def _counts(self, sent: Query | Counter) -> bool:
+        return self._every or counting_class(sent) == "app"
 
     def _beyond(self) -> Iterator[tuple[Counter, int]]:
         for counter in self.profile.counters:
@@ -237,7 +237,3 @@ class QueryLog:
 
     def __repr__(self) -> str:
         return f"<QueryLog: {int(self.count)} queries>"
-
-
-def _is_control(counter: Counter) -> bool:
-    return is_transaction_control(counter.sql)

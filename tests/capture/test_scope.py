@@ -13,6 +13,7 @@ import pytest
 
 from dbprofile import Profiler, Report, Scope, current_scope, hooks
 from dbprofile.capture import unseen
+from dbprofile.capture.counters import COUNTER_LIMIT
 from dbprofile.capture.scope import muted
 from dbprofile.capture.unseen import NAME_LIMIT
 from tests.building import SQLITE, read
@@ -301,6 +302,31 @@ def test_savepoints_beyond_the_limit_are_no_queries_of_the_application() -> None
 
     profile = scope.profile()
     assert (profile.query_count, profile.unique_query_count) == (3, 1)
+
+
+def test_savepoints_share_counters_however_many_there_are() -> None:
+    rounds = COUNTER_LIMIT
+    with shop() as database, Profiler(detail_limit=0, slow_ms=10**9).scope("request", "GET /") as scope:
+        for number in range(rounds):
+            database.execute(f"SAVEPOINT s{number}")
+            database.execute("SELECT 1 FROM orders")
+            database.execute(f"RELEASE SAVEPOINT s{number}")
+
+    profile = scope.profile()
+    assert (profile.query_count, profile.unique_query_count, profile.not_counted) == (rounds, 1, {"tx": 2 * rounds})
+    assert len(profile.counters) == 3
+
+
+@pytest.mark.parametrize("texts", [1, COUNTER_LIMIT + 1], ids=["with room", "without room"])
+def test_infrastructure_beyond_the_limit_is_listed_but_does_not_count(texts: int) -> None:
+    with Profiler(detail_limit=0).scope("request", "GET /") as scope:
+        for number in range(texts):
+            scope.record(read(f"SELECT {number} FROM orders"))
+        query = read("SELECT version()")
+        query.provenance = hooks.Provenance("infra", infrastructure="connect")
+        scope.record(query)
+
+    assert (scope.profile().query_count, scope.profile().not_counted) == (texts, {"connect": 1})
 
 
 def test_fifty_threads_record_into_fifty_scopes(profiler: Profiler, reports: list[Report]) -> None:
