@@ -154,7 +154,8 @@ class Provenance:
         lineage: of this statement's rows.
         path: lines of the application, innermost first, out to the scope's root; shared by all statements of one place.
         template, field: the template's name, the serializer's field path, where the statement ran below one.
-        infrastructure: of ``infra``: ``connect``, ``schema``, ``cachefill``, ``tool`` (not counted), ``session``, ``user`` (counted).
+        infrastructure: of ``infra``: ``connect``, ``schema``, ``cachefill``, ``tool`` (not counted), ``session``,
+            ``user``, ``command`` (counted).
     """
 
     __slots__ = (

@@ -15,6 +15,7 @@ from asgiref.sync import SyncToAsync
 from django.contrib import auth
 from django.contrib.sessions.backends import cached_db, db
 from django.core.handlers.base import BaseHandler
+from django.core.management.base import BaseCommand
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.introspection import BaseDatabaseIntrospection
 from django.db.backends.utils import CursorWrapper
@@ -31,7 +32,10 @@ from dbprofile_django.bridge import awaiting_path
 from dbprofile_django.classes import serving_class
 from dbprofile_django.templates import rendered_tag
 
-__all__ = ["enter_marks", "forget_marks"]
+__all__ = ["COMMAND", "enter_marks", "forget_marks"]
+
+#: Kind of infrastructure: a command of Django's own, whose loops are nobody's to edit. The application's commands have lines inside.
+COMMAND: Final = "command"
 
 #: Methods of QuerySet that read, and what the call is named where the application did not call that method itself.
 _READS: Final = {
@@ -160,6 +164,7 @@ def _infrastructure() -> Iterator[tuple[Any, str]]:
         for name in ("load", "_get_session_from_db"):
             yield store.__dict__.get(name), "session"
     yield auth.get_user, "user"
+    yield BaseCommand.execute, COMMAND
     for module, path, kind in _INFRASTRUCTURE:
         yield _loaded_function(module, path), kind
 

@@ -62,6 +62,8 @@ class _Seen:
     batched: bool = False
     """Whether a queryset prefetches, and not the application by hand."""
     serializers: tuple[FrameType, ...] = ()
+    command: bool = False
+    """Whether a command of Django's own sends it, with no line of the application in between."""
 
 
 def _see(marks: Sequence[tuple[Mark, FrameType]]) -> _Seen:
@@ -84,6 +86,7 @@ def _see(marks: Sequence[tuple[Mark, FrameType]]) -> _Seen:
             seen.write = (mark, frame)
         elif kind == "infra":
             seen.infrastructure = seen.infrastructure or mark.name
+            seen.command = mark.name == COMMAND
         elif kind == "prefetch call":
             seen.prefetch_call = seen.prefetch_call or frame
         elif kind == "prefetch batch":
