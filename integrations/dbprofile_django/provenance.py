@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any, Final
 
 from dbprofile.hooks import Lane, Lineage, Mark, Path, Provenance, Stopwatch, guarded, root_lineage
+from dbprofile_django.marks import COMMAND
 from dbprofile_django.relations import (
     Relation,
     backward,
