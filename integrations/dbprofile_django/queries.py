@@ -64,6 +64,7 @@ def record_statement(
     describe(watch, connection, link)
     if watch.walk is not None:
         explain(watch, query.raw_sql)
+        watch.walk = None  # it holds frames, and with them whatever the application has in its variables
     cursor._dbprofile = None if many else query
     query.started = perf_counter_ns()
     try:
@@ -96,6 +97,7 @@ def record_procedure(self: Any, procname: Any, params: Any = None, kparams: Any 
         return original(self, procname, params, kparams)
     describe(watch, self.db, link)
     explain(watch, watch.query.raw_sql)
+    watch.walk = None
     self._dbprofile = watch.query
     watch.query.started = perf_counter_ns()
     try:

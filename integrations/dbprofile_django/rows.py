@@ -110,7 +110,7 @@ def _labelled(iterable: Any, rows: Iterator[Any]) -> Iterator[Any]:
                         pass  # an object that a from_db() of the application's made, and no Model
                     yield other
     finally:
-        watch = iterable.__dict__.pop(BUILDING, None)  # it knows frames, and they know the iterable
+        watch = iterable.__dict__.pop(BUILDING, None)
         if watch is not None:
             end_building(watch)
 
