@@ -105,7 +105,7 @@ def explain(watch: Stopwatch, sql: object) -> None:
         return
     seen = _see(walk.marks)
     text = sql if isinstance(sql, str) else watch.query.sql
-    if seen.write is not None and seen.infrastructure != "tool":
+    if seen.write is not None and seen.infrastructure != "tool" and not seen.command:
         why, rows = _write(watch, seen, text, *seen.write)
     elif seen.infrastructure:
         path = _whole_path(watch)
