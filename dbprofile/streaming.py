@@ -246,15 +246,16 @@ def serve(
     A body that is all there, or that the server may send as a file, is returned as it is, and the scope closes at once.
     """
     step = enter(scope)
+    start = _Start(start_response, scope)
     try:
-        body = application(environ, _Start(start_response, scope))
+        body = application(environ, start)
     except BaseException as error:
         leave(step)
         failed(scope, error)
         finish(scope)
         raise
     leave(step)
-    followed = _followed(body, environ, scope)
+    followed = _followed(body, environ, start)
     return body if followed is None else followed
 
 
@@ -266,13 +267,14 @@ def path_of(environ: WSGIEnvironment) -> str:
 
 
 class _Start:
-    """``start_response`` that also reads the status."""
+    """``start_response`` that also reads the status, and how many bytes are promised."""
 
-    __slots__ = ("_scope", "_start_response")
+    __slots__ = ("_start_response", "promised", "scope")
 
     def __init__(self, start_response: StartResponse, scope: Scope) -> None:
+        self.scope = scope
+        self.promised: int | None = None
         self._start_response = start_response
-        self._scope = scope
 
     def __call__(
         self,
@@ -281,23 +283,44 @@ class _Start:
         exc_info: tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None = None,
         /,
     ) -> Callable[[bytes], object]:
-        _started(self._scope, status)
+        self._read(status, headers)
         if exc_info is None:
             return self._start_response(status, headers)
         return self._start_response(status, headers, exc_info)
 
+    @guarded("streaming.started", None)
+    def _read(self, status: str, headers: list[tuple[str, str]]) -> None:
+        answered(self.scope, int(status[:3]))
+        self.promised = next((int(value) for name, value in headers if name.lower() == "content-length"), None)
 
-@guarded("streaming.started", None)
-def _started(scope: Scope, status: str) -> None:
-    answered(scope, int(status[:3]))
+
+class _Promised(Body[bytes]):
+    """The body of a WSGI application, which is over with the last byte promised: a server may ask for no more, and some close nothing."""
+
+    def __init__(self, body: Iterable[bytes], start: _Start) -> None:
+        super().__init__(body, start.scope)
+        self._start = start
+        self._bytes = 0
+
+    def __next__(self) -> bytes:
+        part = super().__next__()
+        self._count(part)
+        return part
+
+    @guarded("streaming.promised", None)
+    def _count(self, part: bytes) -> None:
+        self._bytes += len(part)
+        # None is promised by a generator before its first step, and by a response that says no length.
+        if self._start.promised is not None and self._bytes >= self._start.promised:
+            sent(self._start.scope)
 
 
 @guarded("streaming.followed", None)
-def _followed(body: Iterable[bytes], environ: WSGIEnvironment, scope: Scope) -> Body[bytes] | None:
+def _followed(body: Iterable[bytes], environ: WSGIEnvironment, start: _Start) -> Body[bytes] | None:
     """The body, each step in its scope; ``None`` where the scope is over and the body stays as it is."""
     wrapper = environ.get("wsgi.file_wrapper")
     # Servers ask a body for its length, send a file by system call, and know their own wrapper by its class.
     if isinstance(body, Sized) or hasattr(body, "read") or (isinstance(wrapper, type) and isinstance(body, wrapper)):
-        finish(scope)
+        finish(start.scope)
         return None
-    return Body(body, scope)
+    return _Promised(body, start)

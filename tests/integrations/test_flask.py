@@ -1,3 +1,4 @@
+import asyncio
 import contextvars
 import gc
 import logging
@@ -12,6 +13,7 @@ from typing import Any
 import flask
 import httpx
 import pytest
+from asgiref.wsgi import WsgiToAsgi
 from flask import Blueprint, Flask, Response, copy_current_request_context, request, send_file, stream_with_context
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import create_engine, text
@@ -211,6 +213,21 @@ def test_what_runs_when_the_response_is_closed_is_background(
     request, background = profiles(reports)
     assert (request.query_count, background.query_count) == (0, 1)
     assert (background.kind, background.parent) == ("background", request.number)
+
+
+def test_an_asynchronous_server_is_told_of_each_request(
+    app: Flask, reports: list[Report], database: Connection
+) -> None:
+    app.get("/")(lambda: str(database.execute("SELECT 7 FROM orders").fetchone()[0]))
+
+    async def visit() -> str:
+        adapter: Any = WsgiToAsgi  # untyped
+        transport = httpx.ASGITransport(adapter(app))  # as Flask's documentation tells to
+        async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+            return (await client.get("/")).text
+
+    assert [asyncio.run(visit()), asyncio.run(visit())] == ["7", "7"]
+    assert [profile.query_count for profile in profiles(reports)] == [1, 1]
 
 
 def test_a_file_reaches_the_server_as_it_is(app: Flask, reports: list[Report]) -> None:

@@ -194,6 +194,64 @@ def test_a_file_reaches_the_server_as_it_is(profiler: Profiler, reports: list[Re
     assert len(reports) == 1
 
 
+def _served_without_close(app: WSGIApplication) -> bytes:
+    """As a server does that asks for no more than was promised, and closes nothing."""
+    body = b""
+    promised: list[int] = []
+
+    def start_response(_status: str, headers: list[tuple[str, str]], *_more: object) -> Callable[[bytes], object]:
+        promised.extend(int(value) for name, value in headers if name == "Content-Length")
+        return lambda data: None
+
+    environ: WSGIEnvironment = {}
+    setup_testing_defaults(environ)
+    for part in app(environ, start_response):
+        body += part
+        if [len(body)] == promised:
+            break
+    return body
+
+
+@pytest.mark.parametrize("promised", [["Content-Length"], []])
+def test_a_response_that_no_server_closes_is_told_with_its_last_byte(
+    profiler: Profiler, reports: list[Report], database: Connection, promised: list[str]
+) -> None:
+    def app(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", [(name, "6") for name in promised])
+        for _ in range(3):
+            database.execute("SELECT 1 FROM orders")
+            yield b"ab"
+
+    assert _served_without_close(ProfileMiddleware(app, profiler=profiler)) == b"ababab"
+    assert [profile.query_count for profile in profiles(reports)] == [3]
+    assert current_scope() is None
+
+
+def test_what_runs_after_the_last_byte_promised_is_background(
+    profiler: Profiler, reports: list[Report], database: Connection
+) -> None:
+    def app(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", [("content-length", "2")])
+        yield b"ab"
+        database.execute("SELECT 1 FROM orders")
+
+    assert Answer(ProfileMiddleware(app, profiler=profiler)).chunks == [b"ab"]
+    request, background = profiles(reports)
+    assert (request.query_count, background.query_count, background.parent) == (0, 1, request.number)
+
+
+def test_a_length_that_is_no_number_is_the_servers_to_refuse(
+    profiler: Profiler, reports: list[Report], failing_open: None
+) -> None:
+    def app(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Length", "many")])
+        yield b"ab"
+
+    answer = Answer(ProfileMiddleware(app, profiler=profiler))
+    assert (answer.started, answer.chunks) == ([("200 OK", [("Content-Length", "many")])], [b"ab"])
+    assert len(reports) == 1
+
+
 def test_the_middleware_keeps_to_the_protocol(profiler: Profiler, database: Connection) -> None:
     app = validator(ProfileMiddleware(validator(numbered(database)), profiler=profiler))
 
