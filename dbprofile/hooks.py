@@ -37,11 +37,13 @@ from dbprofile.capture.scope import (
     listeners,
     muted,
     receiver,
+    recorded_since,
     remove_listener,
 )
 from dbprofile.capture.source import Source, one_line, source_of
 from dbprofile.capture.stack import Mark, Walk, call_site_of, forget, is_application_file, know
 from dbprofile.capture.texts import LONG_TEXT
+from dbprofile.capture.unseen import of_this_thread as count_untracked
 from dbprofile.findings.finding import Fix
 from dbprofile.findings.fixes import FixProvider, Problem, register_fixes, unregister_fixes
 from dbprofile.guard import guarded, unguarded
@@ -74,6 +76,7 @@ __all__ = [
     "Walk",
     "add_listener",
     "again",
+    "count_untracked",
     "current_scope",
     "driver_exception",
     "error_code",
@@ -87,6 +90,7 @@ __all__ = [
     "muted",
     "one_line",
     "receiver",
+    "recorded_since",
     "register_fixes",
     "remove_listener",
     "root_lineage",

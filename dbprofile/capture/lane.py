@@ -25,10 +25,12 @@ class Lane:
         notes: what an adapter keeps for the lane, by a key of its own (the runs of an ORM, a holder waiting for its query).
         handed_over: its part of the scope was cut off; what is still in flight belongs to the next one.
         object_seconds: time spent turning rows into objects; ``None`` where no adapter has told.
+        unfinished: statements that were begun and whose end nobody has told, by adapters that only hear of the driver call.
     """
 
     __slots__ = (
         "counters", "handed_over", "notes", "number", "object_seconds", "on_loop", "paths", "queries", "roots", "thread",
+        "unfinished",
     )  # fmt: skip
 
     def __init__(
@@ -44,3 +46,4 @@ class Lane:
         self.notes: dict[str, Any] = {}
         self.handed_over = False
         self.object_seconds: float | None = None
+        self.unfinished = 0

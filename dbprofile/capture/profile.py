@@ -47,6 +47,8 @@ class Profile:
     """Statements outside any scope while this one was open, by thread name."""
     late: Mapping[str, int] = field(default_factory=dict)
     """Statements of scopes that had already closed, seen while this one was open, by scope and thread."""
+    unfinished: int = 0
+    """Statements that were begun and whose end nobody told: they may not even have been sent. Only where an adapter can but listen."""
 
     @cached_property
     def _classes(self) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ __all__ = [
     "muted",
     "next_number",
     "receiver",
+    "recorded_since",
     "remove_listener",
     "travelling",
 ]
@@ -73,6 +74,7 @@ class Scope:
         reach: ``context``: statements of this context; ``process``: also statements of the process that are in no scope.
 
     Attributes:
+        began: ``perf_counter_ns`` when it opened, or when its last part was cut off.
         notes: what a sink keeps for the unit of work, with the sink as the key; the Profile has the same notes.
         stopped: ``perf_counter_ns`` when the work was over, where the scope is closed only later; ``None`` until then.
     """
@@ -128,7 +130,7 @@ class Scope:
     def _begin(self) -> None:
         self.stopped: int | None = None
         self._wall = time.time_ns()
-        self._clock = time.perf_counter_ns()
+        self.began = time.perf_counter_ns()
         self._outside = unseen.outside.copy()
         self._late = unseen.late.copy()
         self.lane()  # number 0 is that of the opener, whoever queries first
@@ -217,6 +219,12 @@ class Scope:
             for scope in self._reached():
                 lane = scope.lane()
                 lane.object_seconds = (lane.object_seconds or 0.0) + seconds
+
+    def _pass_on_unfinished(self, lanes: dict[int, Lane]) -> None:
+        unfinished = sum(lane.unfinished for lane in list(lanes.values()))
+        outer = next((scope for scope in self._reached() if scope.open), None) if unfinished else None
+        if outer is not None:
+            outer.lane().unfinished += unfinished
 
     def _keeps(self, query: Query) -> bool:
         slow = query.seconds >= self.slow_seconds
@@ -308,6 +316,7 @@ class Scope:
         self._texts, self._room = None, CounterRoom()
         for lane in list(lanes.values()):
             lane.handed_over = True  # statements in flight belong to the part that begins
+        self._pass_on_unfinished(lanes)
         profile = None if discard else self._profile(lanes, received)
         if self._on_close is not None and profile is not None:
             self._on_close(self, profile)
@@ -336,6 +345,7 @@ class Scope:
         if self.reach == "process":
             _leave_process(self)
         self.root = self._texts = None
+        self._pass_on_unfinished(self._lanes)
         for lane in list(self._lanes.values()):
             lane.notes.clear()  # an adapter may keep frames there, and with them the application's objects
         if self._on_close is not None and not discard:
@@ -350,6 +360,18 @@ class Scope:
     def is_empty(self) -> bool:
         """Whether nothing was recorded since the scope opened or was cut."""
         return not self._received and not any(lane.queries or lane.counters for lane in self._lanes.values())
+
+    def recorded_since(self, moment: int) -> Iterator[Query]:
+        """The queries in full detail that began at a moment (``perf_counter_ns``) or after it, the latest of each lane first."""
+        for lane in list(self._lanes.values()):
+            for query in reversed(lane.queries):
+                if query.started < moment:
+                    break
+                yield query
+        for received in list(self._received.values()):
+            yield from (
+                query for query in reversed(received) if query.started >= moment
+            )  # those of tasks are in no order
 
     def profile(self) -> Profile:
         """What has been recorded so far; also while the scope is open."""
@@ -369,13 +391,14 @@ class Scope:
             labels=dict(self.labels),
             notes=self.notes,
             started=self._wall / 1e9,
-            seconds=((self.stopped or time.perf_counter_ns()) - self._clock) / 1e9,
+            seconds=((self.stopped or time.perf_counter_ns()) - self.began) / 1e9,
             queries=tuple(queries),
             counters=tuple(counter for lane in lanes for counter in list(lane.counters.values())),
             unit=self.unit,
             object_seconds=sum(built) if built else None,
             untracked=unseen.since(self._outside, unseen.outside),
             late=unseen.since(self._late, unseen.late),
+            unfinished=sum(lane.unfinished for lane in lanes),
         )
 
     def __reduce__(self) -> tuple[object, tuple[()]]:
@@ -421,6 +444,20 @@ def current_scope() -> Scope | None:
     return scope
 
 
+def recorded_since(moment: int) -> Iterator[Query]:
+    """The queries of this context that began at a moment (``perf_counter_ns``) or after it, of scopes that are open: they may still change.
+
+    One that was recorded in several scopes may come more than once.
+    """
+    scope = enclosing_scope()
+    while scope is not None:
+        if scope.open:
+            yield from scope.recorded_since(moment)
+        if scope.began <= moment:
+            return
+        scope = scope.outer
+
+
 def receiver() -> Scope | None:
     """Where a statement of this moment is recorded; ``None`` if nobody wants to know of it.
 
@@ -431,7 +468,10 @@ def receiver() -> Scope | None:
         return scope if scope.open else _late_receiver(scope)
     if _processes:
         return _processes[-1]
-    unseen.of_this_thread()
+    try:  # as unseen.of_this_thread(), without the call: this is all that a statement which nobody watches should cost
+        unseen.outside[unseen.here.name] += 1
+    except AttributeError:
+        unseen.of_this_thread()
     return _OUTSIDE if _listeners else None
 
 

@@ -6,7 +6,7 @@ import threading
 from collections import Counter as Tally
 from typing import Final
 
-__all__ = ["NAME_LIMIT", "late", "of_this_thread", "outside", "renew", "since", "thread_name"]
+__all__ = ["NAME_LIMIT", "here", "late", "of_this_thread", "outside", "renew", "since", "thread_name"]
 
 #: Names under which such statements are counted; all further threads and scopes share one.
 NAME_LIMIT: Final = 100
@@ -16,15 +16,14 @@ outside: Tally[str] = Tally()
 #: Statements of scopes that had closed already, by scope and thread.
 late: Tally[str] = Tally()
 #: The name of the running thread: asking for it takes three calls, in a place that nobody watching should cost none.
-_here = threading.local()
+here = threading.local()
 
 
 def of_this_thread() -> None:
     """Count a statement of a thread that no scope has reached."""
-    try:
-        name = _here.name
-    except AttributeError:
-        name = _here.name = _told_apart(thread_name(), outside)
+    name = getattr(here, "name", None)
+    if name is None:
+        name = here.name = _told_apart(thread_name(), outside)
     outside[name] += 1
 
 

@@ -100,6 +100,8 @@ def _parts(report: Report, terminal: Terminal, extent: _Extent) -> Iterator[str]
         if missed:
             names = f" ({_threads(missed)})" if extent.names else ""
             yield visible(f"{sum(missed.values()):,} {word}{names}", terminal)
+    if profile.unfinished:
+        yield f"{profile.unfinished:,} unfinished"
 
 
 def _findings(report: Report) -> str:

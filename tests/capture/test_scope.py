@@ -14,7 +14,7 @@ import pytest
 from dbprofile import Profiler, Report, Scope, current_scope, hooks
 from dbprofile.capture import unseen
 from dbprofile.capture.counters import COUNTER_LIMIT
-from dbprofile.capture.scope import muted
+from dbprofile.capture.scope import muted, recorded_since
 from dbprofile.capture.unseen import NAME_LIMIT
 from tests.building import SQLITE, read
 from tests.sources import shop
@@ -435,14 +435,14 @@ async def test_the_lanes_of_tasks_and_callbacks_stand_on_an_event_loop_and_those
 
 def test_a_scope_that_stopped_before_it_is_closed_took_no_longer(profiler: Profiler) -> None:
     scope = profiler.scope("request", "r")
-    scope.stopped = scope._clock + 2_000_000_000
+    scope.stopped = scope.began + 2_000_000_000
     scope.close()
     assert scope.profile().seconds == 2.0
 
 
 def test_a_part_that_was_cut_off_has_not_stopped(profiler: Profiler, reports: list[Report]) -> None:
     with profiler.scope("request", "r") as scope:
-        scope.stopped = scope._clock + 2_000_000_000
+        scope.stopped = scope.began + 2_000_000_000
         scope.cut("background", "r")
     assert [report.profile.seconds < 2 for report in reports] == [False, True]
 
@@ -463,3 +463,42 @@ def test_where_nobody_tells_of_objects_their_time_is_unknown(profiler: Profiler)
     with profiler.scope("test", "t", reach="process") as test, profiler.scope("request", "r") as request:
         pass
     assert (test.profile().object_seconds, request.profile().object_seconds) == (None, None)
+
+
+# --- what may still change, and what nobody told the end of ---------------------------------------------------------
+
+
+def test_queries_since_a_moment_are_those_of_this_scope_and_those_round_it(profiler: Profiler) -> None:
+    def marked(moment: int) -> list[str]:
+        return sorted({query.sql for query in recorded_since(moment)})
+
+    with shop() as database, profiler.scope("test", "outer") as outer:
+        database.execute("SELECT 1 FROM orders")
+        database.execute("SELECT 2 FROM orders")
+        second = outer.profile().queries[1].started
+        with profiler.scope("request", "inner") as inner:
+            in_thread(partial(contextvars.copy_context().run, database.execute, "SELECT 3 FROM orders"))
+            database.execute("SELECT 4 FROM orders")
+            third = inner.profile().queries[0].started
+            assert marked(second) == [f"SELECT {number} FROM orders" for number in (2, 3, 4)]
+            assert marked(third) == [f"SELECT {number} FROM orders" for number in (3, 4)]
+            inner.cut("background", "of it")
+            database.execute("SELECT 5 FROM orders")
+            assert [query.sql for query in inner.recorded_since(0)] == ["SELECT 5 FROM orders"]
+        assert marked(third) == [f"SELECT {number} FROM orders" for number in (3, 4, 5)]
+    assert marked(0) == []
+
+
+def test_what_is_unfinished_is_said_once_by_a_scope_and_by_those_round_it(
+    profiler: Profiler, reports: list[Report]
+) -> None:
+    with (
+        profiler.scope("test", "outer") as outer,
+        profiler.scope("block", "middle") as middle,
+        profiler.scope("request", "inner") as inner,
+    ):
+        inner.lane().unfinished += 1
+        inner.cut("background", "of it")
+        inner.lane().unfinished += 2
+    assert [report.profile.unfinished for report in reports[:2]] == [1, 2]
+    assert [scope.profile().unfinished for scope in (middle, outer)] == [3, 3]

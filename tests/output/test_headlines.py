@@ -131,6 +131,10 @@ def test_two_threads_are_named_and_more_are_counted() -> None:
     assert line(profile).endswith(" | 10 untracked (one, two and 2 more)")
 
 
+def test_statements_whose_end_nobody_told_are_counted() -> None:
+    assert line(Profile("block", "b", unfinished=2)).endswith(" | 2 unfinished")
+
+
 def test_a_long_name_loses_its_middle_and_keeps_its_status() -> None:
     name = "GET /api/v1/tenants/{tenant}/customers/{customer}/orders/{order}/positions/{position}/"
     profile = Profile("request", name, 7, seconds=1, labels={"http.response.status_code": 404})

@@ -66,6 +66,7 @@ def document(report: Report, *, root: Root | None = None, queries: bool = False)
         "not_counted": dict(profile.not_counted),
         "untracked": dict(profile.untracked),
         "late": dict(profile.late),
+        "unfinished": profile.unfinished,
         "findings": [_finding(finding, root) for finding in report.findings],
         "silenced": [
             {**_finding(each.finding, root), "silenced_by": each.by, "reason": each.reason} for each in report.silenced
