@@ -1,4 +1,8 @@
-"""The other door: the documented events before and after a cursor executes, for versions without the cheaper one."""
+"""The other door: the documented events before and after a cursor executes, for versions without the cheaper one.
+
+Who listens here is told that a statement is about to be sent, and what the driver answered; where another listener raises in between, or
+an execution option keeps errors from listeners, nobody tells the rest. Such statements are counted as unfinished.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import event
 
 from dbprofile import hooks
-from dbprofile_sqlalchemy.statements import batch_of, begin, continue_batch, end, fail, keep_batch
+from dbprofile_sqlalchemy.statements import batch_of, begin, continue_batch, end, fail, fail_batch, keep_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["listen", "listens", "unlisten"]
+
+#: The methods of a dialect that call the driver: an exception that did not pass one of them was raised before, or by a listener.
+_DRIVER_CALLS: Final = frozenset({"do_execute", "do_executemany", "do_execute_no_params"})
 
 
 class _Flight:
@@ -31,7 +38,10 @@ def _before(
     _connection: object, _cursor: object, statement: Any, parameters: Any, context: Any, executemany: bool
 ) -> None:
     scope = hooks.receiver()
-    if scope is None or context is None:
+    if scope is None:
+        return
+    if context is None:
+        hooks.count_untracked()
         return
     batch = batch_of(context)
     known = continue_batch(context) if batch else None
@@ -39,6 +49,7 @@ def _before(
         statement, parameters = context.statement, context.parameters
     watch = known or begin(scope, statement, parameters, context, batch=executemany)
     if watch is not None:
+        watch.lane.unfinished += 1
         context._dbprofile_flight = _Flight(watch, continues=known is not None)
 
 
@@ -57,20 +68,34 @@ def _after(
 
 
 def _failed(failure: Any) -> None:
-    flight = _landed(failure.execution_context)
+    error = failure.original_exception
+    flight = _landed(failure.execution_context, told=_was_sent(error))
     if flight is None:
         return
-    error = failure.original_exception
     if flight.continues:
-        flight.watch.query.error = type(error).__name__
+        fail_batch(flight.watch, flight.started, error)
     else:
         fail(flight.watch, failure.execution_context, error)
 
 
-def _landed(context: Any) -> _Flight | None:
+def _was_sent(error: BaseException) -> bool:
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_name in _DRIVER_CALLS:
+            return True
+        traceback = traceback.tb_next
+    return False
+
+
+def _landed(context: Any, *, told: bool = True) -> _Flight | None:
+    """The driver call that is over; ``None`` if there is none, or nobody can tell how it ended."""
     flight: _Flight | None = getattr(context, "_dbprofile_flight", None)
-    if flight is not None:
-        context._dbprofile_flight = None
+    if flight is None:
+        return None
+    context._dbprofile_flight = None
+    if not told:
+        return None
+    flight.watch.lane.unfinished -= 1
     return flight
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-__all__ = ["Facts", "facts_of", "forget_engine", "known_facts"]
+__all__ = ["Facts", "facts_of", "forget_engine", "forget_engines", "known_facts"]
 
 #: How SQL of these dialects is read; of all others like that of none in particular.
 _DIALECTS: Final = {
@@ -53,6 +53,12 @@ def forget_engine(engine: Engine) -> None:
     """Read an engine anew when it is next asked for: while it connects, its dialect is still learning what it talks to."""
     known_facts.pop(id(engine), None)
     _alive.pop(id(engine), None)
+
+
+def forget_engines() -> None:
+    """Read every engine anew."""
+    known_facts.clear()
+    _alive.clear()
 
 
 def _forgetter(key: int) -> Callable[[object], None]:

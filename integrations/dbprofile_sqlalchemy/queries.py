@@ -13,14 +13,27 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import event
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.exc import InvalidRequestError
 
 from dbprofile import hooks
 from dbprofile_sqlalchemy import cursor_events, sessions
+from dbprofile_sqlalchemy.databases import forget_engines
 from dbprofile_sqlalchemy.fixes import propose
+from dbprofile_sqlalchemy.flags import put_back, remember
 from dbprofile_sqlalchemy.marks import forget_marks, know_marks
-from dbprofile_sqlalchemy.statements import INSERTMANYVALUES, batch_of, begin, continue_batch, end, fail, keep_batch
+from dbprofile_sqlalchemy.relations import forget_relations
+from dbprofile_sqlalchemy.statements import (
+    INSERTMANYVALUES,
+    batch_of,
+    begin,
+    continue_batch,
+    end,
+    fail,
+    fail_batch,
+    keep_batch,
+)
+from dbprofile_sqlalchemy.transactions import hear_transactions, leave_transactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +47,10 @@ _receiver: Final = hooks.receiver
 def _do_execute(cursor: Any, statement: Any, parameters: Any, context: Any) -> Literal[True] | None:
     __tracebackhide__ = True
     scope = _receiver()
-    if scope is None or context is None:
+    if scope is None:
+        return None
+    if context is None:
+        hooks.count_untracked()  # where it goes is not to be known
         return None
     if context.execute_style is INSERTMANYVALUES and batch_of(context):
         return _do_execute_of_batch(scope, cursor, statement, parameters, context)
@@ -68,7 +84,7 @@ def _do_execute_of_batch(
         if known is None:
             fail(watch, context, error)
         else:
-            known.query.error = type(error).__name__
+            fail_batch(known, started, error)
         raise
     if known is not None:
         hooks.again(known, (perf_counter_ns() - started) * 1e-9)
@@ -81,7 +97,10 @@ def _do_execute_of_batch(
 def _do_executemany(cursor: Any, statement: Any, parameters: Any, context: Any) -> Literal[True] | None:
     __tracebackhide__ = True
     scope = _receiver()
-    if scope is None or context is None:
+    if scope is None:
+        return None
+    if context is None:
+        hooks.count_untracked()  # where it goes is not to be known
         return None
     watch = begin(scope, statement, parameters, context, batch=True)
     try:
@@ -100,7 +119,10 @@ def _do_executemany(cursor: Any, statement: Any, parameters: Any, context: Any) 
 def _do_execute_no_params(cursor: Any, statement: Any, context: Any) -> Literal[True] | None:
     __tracebackhide__ = True
     scope = _receiver()
-    if scope is None or context is None:
+    if scope is None:
+        return None
+    if context is None:
+        hooks.count_untracked()  # where it goes is not to be known
         return None
     watch = begin(scope, statement, None, context)
     try:
@@ -132,9 +154,17 @@ def _taken_over(others: Any, ours: object, *call: Any) -> bool:
 @cache
 def _warn_of_others() -> None:
     _log.warning(
-        "dbprofile: another listener replaces SQLAlchemy's driver calls before ours is asked; what it sends is not seen."
+        "dbprofile: another listener may replace SQLAlchemy's driver calls before ours is asked; what it sends is not seen."
         " Call dbprofile_sqlalchemy.install() before that library is set up"
     )
+
+
+def _come_before(target: Any, name: str, ours: object) -> bool:
+    """Whether others are asked before ours: of an engine, or for the class of any dialect."""
+    if target is not Engine:
+        return next(iter(getattr(target.dialect.dispatch, name))) is not ours
+    by_class = getattr(getattr(Dialect.dispatch, name), "_clslevel", {})
+    return any(listeners and listeners[0] is not ours for listeners in list(by_class.values()))
 
 
 # --- installing -----------------------------------------------------------------------------------------------------
@@ -168,6 +198,7 @@ def install(engine: Any = None, *, cursor_events: bool = False) -> None:
         _listen(target, cursor=cursor_events)
         _engines.add(target)
     sessions.listen()
+    hear_transactions()
     know_marks()
     # Some dialects send a batch through functions of their driver's, which a watched cursor would take for the application's.
     hooks.know(_do_executemany.__code__, hooks.Mark("driver", hooks.LAYER))
@@ -192,9 +223,12 @@ def uninstall(engine: Any = None) -> None:
     _engines.clear()
     _unlisten(Engine)
     sessions.unlisten()
+    leave_transactions()
     forget_marks()
     hooks.forget(_do_executemany.__code__)
     hooks.unregister_fixes("sqlalchemy")
+    forget_engines()
+    forget_relations()
 
 
 def _listens(target: Any) -> bool:
@@ -211,12 +245,15 @@ def _contains(target: Any, name: str, listener: Callable[..., object]) -> bool:
 def _listen(target: Any, *, cursor: bool) -> None:
     if _listens(target):
         return
+    remember(target)
     if cursor:
         cursor_events.listen(target)
         return
     try:
         for name, listener in _LISTENERS:
             event.listen(target, name, listener)
+            if _come_before(target, name, listener):
+                _warn_of_others()
     except InvalidRequestError as refused:
         _unlisten(target)
         _log.warning("dbprofile: SQLAlchemy lets nobody replace a driver call (%s); using its cursor events", refused)
@@ -229,3 +266,4 @@ def _unlisten(target: Any) -> None:
         if _contains(target, name, listener):
             event.remove(target, name, listener)
     cursor_events.unlisten(target)
+    put_back(target)

@@ -10,7 +10,7 @@ from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Relation", "Shape", "classes_beside", "column", "heirs_of", "relations_in", "shape_of"]
+__all__ = ["Relation", "Shape", "classes_beside", "column", "forget_relations", "heirs_of", "relations_in", "shape_of"]
 
 
 class Relation:
@@ -55,6 +55,11 @@ def classes_beside(name: str) -> frozenset[str]:
         if relation.name == name
         for mapper in prop.parent.registry.mappers
     )
+
+
+def forget_relations() -> None:
+    """Let go of the application's mappers."""
+    _relations.clear()
 
 
 def _kind(prop: RelationshipProperty[Any]) -> str:

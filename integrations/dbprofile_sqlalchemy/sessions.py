@@ -1,75 +1,23 @@
-"""Sessions and transactions: which Session a statement ran in, the number of its transaction, and what a rollback took back."""
+"""Sessions: which one a statement ran in, where no request or task is its unit of work."""
 
 from __future__ import annotations
 
 import weakref
-from itertools import count
-from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from dbprofile import hooks
+from dbprofile_sqlalchemy.transactions import Link, link_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Hashable
 
-    from sqlalchemy.engine import Connection
-    from sqlalchemy.orm import SessionTransaction
+__all__ = ["listen", "place", "unlisten"]
 
-__all__ = ["Link", "link_of", "listen", "place", "unlisten"]
-
-_connections: Final = count(1)
-_transactions: Final = count(1)
-#: Under this key a driver connection's own dictionary holds its serial number.
-_SERIAL: Final = "dbprofile_serial"
 #: What a lane keeps of the Sessions that it has seen: their number -> the unit, where it began, and whether it is still at it.
 _SESSIONS: Final = "sqlalchemy.sessions"
-
-
-def _none() -> None:
-    """What stands for a reference before there is one."""
-
-
-class Link:
-    """What is known of one Connection while it is checked out.
-
-    Attributes:
-        serial: number of the driver's connection.
-        transaction: a weak reference to the root transaction it was last seen in; a Connection that nobody closed must go back
-            to its pool as soon as it would without us.
-        number: of that transaction.
-        session: the Session that began it, if any.
-    """
-
-    __slots__ = ("number", "serial", "session", "transaction")
-
-    def __init__(self, connection: Connection) -> None:
-        info = connection.info
-        serial = info.get(_SERIAL)
-        if serial is None:
-            serial = info[_SERIAL] = next(_connections)
-        self.serial: int = serial
-        self.number = 0
-        self.session: weakref.ref[Session] | None = None
-        self.transaction: Callable[[], object] = _none
-
-    def number_of(self, transaction: object) -> int:
-        """The number of a root transaction; a new one where it is not the one seen last."""
-        if self.transaction() is not transaction:
-            self.transaction = weakref.ref(transaction)
-            self.number = next(_transactions)
-        return self.number
-
-
-def link_of(connection: Any) -> Link:
-    """The link of a Connection, which holds it as an attribute for as long as it lives."""
-    try:
-        link: Link = connection._dbprofile_link
-    except AttributeError:
-        link = connection._dbprofile_link = Link(connection)
-    return link
 
 
 def place(watch: hooks.Stopwatch, link: Link, path: hooks.Path) -> None:
@@ -109,43 +57,21 @@ def _side_by_side(path: hooks.Path, other: hooks.Path) -> bool:
 
 # --- what Sessions tell ---------------------------------------------------------------------------------------------
 
-# Of each part of a Session's transaction: the numbers it runs in, and since when (nanoseconds).
-_begun: weakref.WeakKeyDictionary[SessionTransaction, list[tuple[int, int]]] = weakref.WeakKeyDictionary()
-
 
 @hooks.guarded("sqlalchemy.after_begin", None, hot=True)
-def _after_begin(session: Session, transaction: SessionTransaction, connection: Any) -> None:
+def _after_begin(session: Session, _transaction: object, connection: Any) -> None:
     link = link_of(connection)
     if link.session is None or link.session() is not session:
         link.session = weakref.ref(session)
-    root = connection.get_transaction()
-    if root is not None:
-        _begun.setdefault(transaction, []).append((link.number_of(root), perf_counter_ns()))
-
-
-@hooks.guarded("sqlalchemy.after_soft_rollback", None)
-def _after_soft_rollback(_session: Session, previous: SessionTransaction) -> None:
-    scope = hooks.current_scope()
-    parts = _begun.pop(previous, ())
-    if scope is None or not parts:
-        return
-    for query in reversed(scope.lane().queries):
-        if any(query.transaction == number and query.started >= since for number, since in parts):
-            query.undone = True
-
-
-_LISTENERS: Final = (("after_begin", _after_begin), ("after_soft_rollback", _after_soft_rollback))
 
 
 def listen() -> None:
     """Hear of every Session's transactions. Idempotent."""
-    for name, listener in _LISTENERS:
-        if not event.contains(Session, name, listener):
-            event.listen(Session, name, listener)
+    if not event.contains(Session, "after_begin", _after_begin):
+        event.listen(Session, "after_begin", _after_begin)
 
 
 def unlisten() -> None:
     """Undo ``listen``. Idempotent."""
-    for name, listener in _LISTENERS:
-        if event.contains(Session, name, listener):
-            event.remove(Session, name, listener)
+    if event.contains(Session, "after_begin", _after_begin):
+        event.remove(Session, "after_begin", _after_begin)

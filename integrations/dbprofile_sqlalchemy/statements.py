@@ -13,12 +13,13 @@ from dbprofile_sqlalchemy.databases import facts_of, forget_engine, known_facts
 from dbprofile_sqlalchemy.fetches import FetchTimer, new_timer, set_cursor, set_query
 from dbprofile_sqlalchemy.provenance import explain, loaded
 from dbprofile_sqlalchemy.relations import Shape, shape_of
-from dbprofile_sqlalchemy.sessions import Link, place
+from dbprofile_sqlalchemy.sessions import place
+from dbprofile_sqlalchemy.transactions import Link
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import ExecutionContext
 
-__all__ = ["INSERTMANYVALUES", "batch_of", "begin", "continue_batch", "end", "fail", "keep_batch"]
+__all__ = ["INSERTMANYVALUES", "batch_of", "begin", "continue_batch", "end", "fail", "fail_batch", "keep_batch"]
 
 INSERTMANYVALUES: Final = ExecuteStyle.INSERTMANYVALUES
 _WRITE_WORDS: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "REPLAC", "WITH"})
@@ -154,3 +155,16 @@ def continue_batch(context: Any) -> hooks.Stopwatch | None:
     """The query of a batch whose first call has been made."""
     watch: hooks.Stopwatch | None = getattr(context, "_dbprofile_batch", None)
     return watch
+
+
+@hooks.guarded("sqlalchemy.fail_batch", None)
+def fail_batch(watch: hooks.Stopwatch, started: int, error: BaseException) -> None:
+    """A later call of a batch has raised: it was sent all the same.
+
+    Args:
+        watch: of the batch.
+        started: ``perf_counter_ns`` before the call.
+        error: what the driver raised.
+    """
+    hooks.again(watch, (perf_counter_ns() - started) * 1e-9)
+    watch.query.error, watch.query.error_code = type(error).__name__, hooks.error_code(error)

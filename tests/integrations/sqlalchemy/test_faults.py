@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, StaticPool, create_engine, event, select, text, update
+from sqlalchemy import Engine, StaticPool, create_engine, event, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, joinedload, selectinload
 
@@ -24,10 +24,20 @@ from dbprofile_sqlalchemy import (
     relations,
     sessions,
     statements,
+    transactions,
 )
 from tests.integrations.sqlalchemy.models import Author, Book, Tag, fill
 
-MODULES: tuple[ModuleType, ...] = (databases, fetches, lineages, provenance, relations, sessions, statements)
+MODULES: tuple[ModuleType, ...] = (
+    databases,
+    fetches,
+    lineages,
+    provenance,
+    relations,
+    sessions,
+    statements,
+    transactions,
+)
 
 
 def _own_functions(module: ModuleType) -> Iterator[tuple[ModuleType, str]]:
@@ -36,10 +46,12 @@ def _own_functions(module: ModuleType) -> Iterator[tuple[ModuleType, str]]:
             yield module, name
 
 
-#: The first three only read or set an attribute, outside any guard, to tell the calls of one batch; the others are not met
-#: by a statement on SQLite, or only when a report is made.
+#: The first three only read or set an attribute, outside any guard, to tell the calls of one batch, and the fourth is a fetch of the
+#: application's; the others are not met by a statement on SQLite, or only when something is installed or a report made.
 QUIET = {
-    "batch_of", "classes_beside", "continue_batch", "forget_engine", "heirs_of", "keep_batch", "listen", "unlisten",
+    "batch_of", "continue_batch", "keep_batch", "_next_row", "classes_beside", "forget_engine", "forget_engines", "forget_relations",
+    "heirs_of", "listen", "unlisten",
+    "hear_transactions", "leave_transactions", "_taking_back", "_setting_savepoint",
 }  # fmt: skip
 #: What the doors call, and what that calls: all of it may fail. The listeners themselves hold nothing but calls of these.
 PLACES = [place for module in MODULES for place in _own_functions(module) if place[1] not in QUIET]
@@ -81,6 +93,12 @@ def _work(engine: Engine, sent: list[tuple[str, Any]]) -> list[Any]:
         session.add_all([Tag(name="one"), Tag(name="two")])
         session.flush()
         session.rollback()
+        with session.begin_nested() as savepoint:
+            session.add_all([Tag(name="one"), Tag(name=None)])
+            with pytest.raises(DBAPIError):
+                session.flush()
+            savepoint.rollback()
+        got.append(session.scalar(select(func.count()).select_from(Tag)))
         session.execute(update(Author).values(name="x").execution_options(synchronize_session=False))
         session.rollback()
     with engine.connect() as connection:

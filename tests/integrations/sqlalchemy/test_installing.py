@@ -5,16 +5,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, StaticPool, create_engine, event, exc, select, text
-from sqlalchemy.engine import Dialect
+from sqlalchemy import Engine, StaticPool, create_engine, event, exc, inspect, select, text
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+from sqlalchemy.engine import Connection, Dialect, NestedTransaction, RootTransaction, Transaction
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
 import dbprofile
 import dbprofile_sqlalchemy
-from dbprofile_sqlalchemy import queries
+from dbprofile import hooks
+from dbprofile.capture import stack
+from dbprofile.findings import fixes
+from dbprofile_sqlalchemy import databases, queries
+from dbprofile_sqlalchemy.relations import _relations
 from tests import services
-from tests.integrations.sqlalchemy.models import Author
+from tests.integrations.sqlalchemy.models import Author, Book
 
 STATEMENT = text("SELECT 1 AS one")
 
@@ -99,13 +104,87 @@ def _listener(engine: Engine) -> Any:
     return next(iter(engine.dialect.dispatch.do_execute))
 
 
-def test_nothing_listens_after_uninstalling(engine: Engine) -> None:
+def _footprint(engine: Engine) -> list[object]:
+    """All by which SQLAlchemy could know of us: listeners, flags, methods; and what our core knows of SQLAlchemy."""
+    with Session(engine) as session:
+        heard = {
+            (name, event_name): list(getattr(dispatch, event_name))
+            for name, dispatch in {
+                "engine": engine.dispatch,
+                "dialect": engine.dialect.dispatch,
+                "pool": engine.pool.dispatch,
+                "session": session.dispatch,
+                "mapper": inspect(Author).dispatch,
+            }.items()
+            for event_name in dispatch._event_names  # type: ignore[attr-defined]  # SQLAlchemy keeps it to itself
+        }
+    flags = [vars(owner).get("_has_events") for owner in (Engine, Dialect, Connection, engine, engine.dialect)]
+    methods = [dict(vars(owner)) for owner in (Connection, Transaction, RootTransaction, NestedTransaction, Session)]
+    marks = [mark for mark in stack._classes.values() if isinstance(mark, hooks.Mark)]
+    return [heard, flags, methods, marks, dict(fixes._providers), dict(databases.known_facts), dict(_relations)]
+
+
+@pytest.mark.parametrize("cursor_events", [False, True])
+@pytest.mark.parametrize("one", [False, True])
+def test_uninstalling_leaves_nothing(
+    engine: Engine, cursor_events: bool, one: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for owner in (Engine, Dialect):
+        monkeypatch.setattr(owner, "_has_events", False)  # as it is where nobody has listened before
+    before = _footprint(engine)
+    dbprofile_sqlalchemy.install(engine if one else None, cursor_events=cursor_events)
+    with dbprofile.record() as recording, Session(engine) as session:
+        for book in session.scalars(select(Book)):
+            assert book.author.name
+    assert len(recording.queries) == 6
+    installed = _footprint(engine)
+    dbprofile_sqlalchemy.uninstall()
+    after = _footprint(engine)
+    for was, is_now, meanwhile in zip(before, after, installed, strict=True):
+        assert is_now == was != meanwhile
+
+
+def test_uninstalling_leaves_what_others_listen_to(engine: Engine) -> None:
+    heard: list[str] = []
+
+    def listen(_cursor: object, statement: str, *_rest: object) -> None:
+        heard.append(statement)
+
+    def watch(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        heard.append(statement)
+
     for cursor_events in (False, True):
         dbprofile_sqlalchemy.install(cursor_events=cursor_events)
-        dbprofile_sqlalchemy.uninstall()
-        assert not list(engine.dialect.dispatch.do_execute)
-        assert not list(engine.dispatch.before_cursor_execute)
-        assert not list(Session().dispatch.after_begin)
+        event.listen(Engine, "do_execute", listen)
+        event.listen(Engine, "before_cursor_execute", watch)
+        try:
+            dbprofile_sqlalchemy.uninstall()
+            heard.clear()
+            assert _seen(engine) == 0
+            assert heard == [str(STATEMENT)] * 2
+        finally:
+            event.remove(Engine, "do_execute", listen)
+            event.remove(Engine, "before_cursor_execute", watch)
+
+
+def test_a_wrapper_that_somebody_put_round_ours_stays_and_works(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dbprofile_sqlalchemy.install()
+    ours = vars(Transaction)["rollback"]
+    called: list[object] = []
+
+    def theirs(transaction: Transaction) -> None:
+        called.append(transaction)
+        ours(transaction)
+
+    monkeypatch.setattr(Transaction, "rollback", theirs)
+    dbprofile_sqlalchemy.uninstall()
+    with engine.connect() as connection:
+        connection.execute(STATEMENT)
+        connection.rollback()
+        assert not connection.in_transaction()
+    assert len(called) == 1
 
 
 def test_installing_opens_nothing() -> None:
@@ -150,48 +229,67 @@ def test_another_library_that_replaces_the_driver_call_still_does(engine: Engine
         event.remove(Dialect, "do_execute", replace)
 
 
-def test_a_listener_that_comes_first_is_warned_of_once(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+def _first(target: Any, caplog: pytest.LogCaptureFixture, engine: Engine, *, takes_over: bool) -> list[tuple[Any, ...]]:
+    """What happens to two statements where another library has been there before us."""
     queries._warn_of_others.cache_clear()
-    heard: list[object] = []
+    heard: list[tuple[Any, ...]] = []
 
-    def first(*arguments: Any) -> None:
-        heard.append(arguments)
+    def first(cursor: Any, statement: str, parameters: Any, _context: Any) -> bool:
+        heard.append((statement, parameters))
+        if takes_over:
+            cursor.execute(statement, parameters)
+        return takes_over
 
-    event.listen(Dialect, "do_execute", first)
+    event.listen(target, "do_execute", first)
     try:
-        dbprofile_sqlalchemy.install()
         with caplog.at_level(logging.WARNING, "dbprofile"):
-            assert (_seen(engine), _seen(engine)) == (1, 1)
+            dbprofile_sqlalchemy.install()
+            dbprofile_sqlalchemy.install()
+            assert (_seen(engine), _seen(engine)) == ((0, 0) if takes_over else (1, 1))
     finally:
-        event.remove(Dialect, "do_execute", first)
+        event.remove(target, "do_execute", first)
     assert len(heard) == 2
-    assert len(caplog.records) == 1
+    return heard
+
+
+@pytest.mark.parametrize("takes_over", [False, True])
+@pytest.mark.parametrize("target", [Engine, Dialect, SQLiteDialect], ids=lambda target: target.__name__)
+def test_a_listener_that_comes_first_is_warned_of_once(
+    target: Any, takes_over: bool, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    _first(target, caplog, engine, takes_over=takes_over)
+    (warning,) = caplog.records
+    assert "another listener may replace SQLAlchemy's driver calls" in warning.getMessage()
+
+
+def test_a_listener_that_comes_after_us_is_no_reason_to_warn(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    queries._warn_of_others.cache_clear()
+    event.listen(engine, "do_execute", lambda *_: None)
+    with caplog.at_level(logging.WARNING, "dbprofile"):
+        dbprofile_sqlalchemy.install()
+        assert _seen(engine) == 1
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("cursor_events", [False, True])
-def test_a_listener_that_raises_before_leaves_nothing(engine: Engine, cursor_events: bool) -> None:
-    def refuse(*_arguments: Any) -> None:
-        raise LookupError
-
+@pytest.mark.parametrize("name", ["do_execute", "do_executemany", "do_execute_no_params", "before_cursor_execute"])
+def test_a_statement_without_a_context_is_counted_as_untracked(engine: Engine, cursor_events: bool, name: str) -> None:
     dbprofile_sqlalchemy.install(cursor_events=cursor_events)
-    event.listen(engine, "before_cursor_execute", refuse)
-    with engine.connect() as connection, dbprofile.record() as recording, pytest.raises(LookupError):
-        connection.execute(STATEMENT)
-    # Through the fallback a statement that was begun may end as a failed one; it is never taken for one that was answered.
-    assert [query.error for query in recording.queries] in ([], ["LookupError"])
-    if not cursor_events:
-        assert not recording.queries
-
-
-def test_a_listener_that_raises_afterwards_leaves_a_query_that_was_answered(engine: Engine) -> None:
-    def refuse(*_arguments: Any) -> None:
-        raise LookupError
-
-    dbprofile_sqlalchemy.install()
-    event.listen(engine, "after_cursor_execute", refuse)
-    with engine.connect() as connection, dbprofile.record() as recording, pytest.raises(LookupError):
-        connection.execute(STATEMENT)
-    assert [query.error for query in recording.queries] == [None]
+    with engine.connect() as connection, dbprofile.record() as recording:
+        call: dict[str, tuple[Any, ...]] = {
+            "do_execute": (None, "SELECT 1", (), None),
+            "do_executemany": (None, "SELECT 1", [()], None),
+            "do_execute_no_params": (None, "SELECT 1", None),
+            "before_cursor_execute": (connection, None, "SELECT 1", (), None, False),
+        }
+        dispatch: Any = connection.dispatch if name == "before_cursor_execute" else engine.dialect.dispatch
+        listeners = list(getattr(dispatch, name))
+        assert len(listeners) == (cursor_events == (name == "before_cursor_execute"))
+        taken_over = [listener(*call[name]) for listener in listeners]
+    profile = recording.report.profile
+    assert not any(value is True for value in taken_over)
+    assert not profile.queries
+    assert sum(profile.untracked.values()) == len(listeners)
 
 
 def test_an_engine_is_named_by_its_logging_name() -> None:
@@ -247,20 +345,6 @@ def test_a_statement_in_autocommit_is_in_no_transaction(engine: Engine) -> None:
     with dbprofile.record() as recording, engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(STATEMENT)
     assert [(query.autocommit, query.transaction) for query in recording.queries] == [(True, None)]
-
-
-def test_what_a_rollback_took_back_is_marked(engine: Engine) -> None:
-    dbprofile_sqlalchemy.install()
-    with dbprofile.record() as recording, Session(engine) as session:
-        session.execute(text("UPDATE author SET name = 'kept'"))
-        savepoint = session.begin_nested()
-        session.execute(text("UPDATE author SET name = 'lost'"))
-        savepoint.rollback()
-        session.commit()
-        session.execute(text("UPDATE author SET name = 'lost too'"))
-        session.rollback()
-    updates = [query.undone for query in recording.queries if query.statement.verb == "UPDATE"]
-    assert updates == [False, True, True]
 
 
 def test_outside_a_request_a_session_is_the_unit(engine: Engine) -> None:
