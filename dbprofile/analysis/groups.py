@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from dbprofile.analysis.log import Log
 from dbprofile.capture.profile import Profile
@@ -75,6 +76,15 @@ class Analysis:
     """The same question asked again."""
     rest: Sequence[Query] = ()
 
+    @cached_property
+    def by_text(self) -> Mapping[str, Sequence[Query]]:
+        """The queries that count by their text as sent: what a rule asks of a text it asks once."""
+        found: dict[str, list[Query]] = {}
+        for query in self.profile.counted:
+            sql = query.raw_sql
+            found.setdefault(sql if type(sql) is str else query.sql, []).append(query)
+        return found
+
 
 class LineageKeys:
     """Lineages by what they mean: two texts of one statement, and two lanes, are one lineage."""
@@ -107,12 +117,19 @@ class Unit:
     log: Log
     keys: LineageKeys = field(default_factory=LineageKeys)
 
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The roles that occur: a pass has nothing to do where its own does not."""
+        return frozenset(self.roles[query] for query in self.queries)
+
     def between(self, start: int, end: int, but: Collection[Query] = ()) -> bool:
         """Whether the unit began another query after ``start`` and before ``end`` (``perf_counter_ns``)."""
         return any(start < query.started < end and query not in but for query in self.queries)
 
     def followers(self, members: Sequence[Query], lineages: Callable[[Query], Lineage | None]) -> tuple[Query, ...]:
         """The eager loads for rows of the members, whose lineage ``lineages`` tells."""
+        if "eager" not in self.kinds:
+            return ()
         own = {self.keys.of(lineage) for query in members if (lineage := lineages(query)) is not None}
         return tuple(
             query

@@ -25,6 +25,8 @@ PATHLESS_MIN: Final = 5
 
 def group_lineages(queries: Sequence[Query], unit: Unit) -> tuple[list[Group], list[Query]]:
     """Rows that each load the same thing: siblings first, then what one place loads for rows of other origins."""
+    if "lazy" not in unit.kinds:
+        return [], list(queries)
     groups: list[Group] = []
     others: list[Query] = []
     for members in _by_lineage(queries, unit):

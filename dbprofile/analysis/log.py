@@ -66,6 +66,11 @@ class Log:
         """The updates and deletions that began between two queries."""
         return [query for query in self.changes if before.started < query.started < after.started]
 
+    @property
+    def has_writes(self) -> bool:
+        """Whether anything was written at all."""
+        return bool(self._writes)
+
     def written_between(self, tables: Iterable[str], start: int, end: int) -> bool:
         """Whether one of the tables was written.
 

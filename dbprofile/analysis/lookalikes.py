@@ -123,11 +123,13 @@ def _with_followers(members: Sequence[Query], unit: Unit) -> set[Query]:
 
 def draining(members: Sequence[Query], unit: Unit) -> bool:
     """Draining: before each member the same limited question was asked, and each time its answer was written away."""
-    first = {id(member): index for index, member in enumerate(members)}
+    if "write" not in unit.kinds and not unit.log.has_writes:
+        return False
+    own = set(members)
     questions: dict[Hashable, list[Query]] = {}
     for query in unit.queries:
         limited = unit.roles[query] in {"read", "lazy"} and query.statement.traits.has_limit
-        if limited and id(query) not in first and operation_of(query) not in _ONE_ROW:
+        if limited and query not in own and operation_of(query) not in _ONE_ROW:
             questions.setdefault((query.statement, parameter_set(query)), []).append(query)
     return any(_drained(asked, members, unit) for asked in questions.values() if len(asked) > 1)
 
@@ -165,11 +167,10 @@ def locking(members: Sequence[Query], unit: Unit) -> bool:
 
 def idle(members: Sequence[Query], unit: Unit) -> bool:
     """Idling: long gaps between all neighbours, and nothing else read in them: a poll whose moment moves with the clock."""
+    if not all(after.started - ended(before) > _IDLE for before, after in pairwise(members)):
+        return False
     followed = _with_followers(members, unit)
-    return all(
-        after.started - ended(before) > _IDLE and not unit.between(before.started, after.started, followed)
-        for before, after in pairwise(members)
-    )
+    return not any(unit.between(before.started, after.started, followed) for before, after in pairwise(members))
 
 
 def drained_parents(members: Sequence[Query], unit: Unit) -> bool:

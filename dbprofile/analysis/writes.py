@@ -59,6 +59,8 @@ class _Turn:
 
 def group_writes(queries: Sequence[Query], unit: Unit) -> tuple[list[Group], list[Query]]:
     """Writes of one row each that one statement would replace; their look-ups, savepoints and refreshes are part of them."""
+    if "write" not in unit.kinds:
+        return [], list(queries)
     turns: dict[Hashable, _Turn] = defaultdict(_Turn)
     for query in queries:
         if unit.roles[query] == "write":

@@ -29,7 +29,9 @@ class DeepOffset:
 
     def __call__(self, analysis: Analysis) -> Iterable[Finding]:
         """One finding for each statement and place."""
-        with_offset = [query for query in analysis.profile.counted if query.statement.traits.has_offset]
+        with_offset = [
+            query for same in analysis.by_text.values() if same[0].statement.traits.has_offset for query in same
+        ]
         deep = {query: depth for query in with_offset if (depth := offset_of(query) or 0) >= self.rows}
         for queries in alike(deep):
             deepest = max(queries, key=deep.__getitem__)

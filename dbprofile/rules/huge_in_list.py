@@ -33,8 +33,9 @@ class HugeInList:
         """One finding for each statement and place."""
         lengths = {
             query: length
-            for query in analysis.profile.counted
-            if len(query.sql) > _SHORTEST * self.min and (length := measured(query).longest_list) > self.min
+            for text, same in analysis.by_text.items()
+            if len(text) > _SHORTEST * self.min and (length := measured(same[0]).longest_list) > self.min
+            for query in same
         }
         for queries in alike(lengths):
             longest = max(queries, key=lengths.__getitem__)

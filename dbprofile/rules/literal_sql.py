@@ -29,9 +29,9 @@ class LiteralSQL:
     def __call__(self, analysis: Analysis) -> Iterable[Finding]:
         """One finding for each statement."""
         alike: dict[Hashable, list[Query]] = defaultdict(list)
-        for query in analysis.profile.counted:
-            if _has_no_parameters(query):
-                alike[query.statement, query.database.name].append(query)
+        for same in analysis.by_text.values():
+            if _has_no_parameters(same[0]):
+                alike[same[0].statement, same[0].database.name].extend(same)
         for queries in alike.values():
             if len({query.sql for query in queries}) < self.min or not _differ_in_values(queries):
                 continue
