@@ -35,7 +35,7 @@ ROOMS: dict[str, set[str]] = {
     "hooks": {*EVERY_FLOOR, "settings", "profiler"},
     "streaming": {*GROUND, "capture", "hooks", "profiler"},
     "adapters": {*GROUND, "settings", "hooks"},
-    "testing": {*EVERY_FLOOR, "settings", "profiler", "recording", "hooks"},
+    "testing": {*EVERY_FLOOR, "settings", "profiler", "recording", "hooks", "streaming"},
     "plans": {*EVERY_FLOOR, "settings", "profiler"},
     "advisor": {*EVERY_FLOOR, "settings", "profiler", "plans"},
     "audit": {*EVERY_FLOOR, "settings", "profiler", "plans"},

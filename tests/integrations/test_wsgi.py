@@ -1,8 +1,8 @@
-import contextvars
+"""WSGI: the contract of every adapter with requests, names that the application gives, bodies that the server must see as they are."""
+
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -13,10 +13,62 @@ import httpx
 import pytest
 
 import dbprofile_wsgi.scopes
-from dbprofile import ConfigurationError, Profile, Profiler, Report, Scope, current_scope, set_default_profiler
+from dbprofile import Profile, Profiler, Report, current_scope, set_default_profiler
+from dbprofile.testing.suite import Call, Handle, Reply, RequestsContract
 from dbprofile_wsgi import ProfileMiddleware
-from tests.faults import faults
+from tests.exchanges import Answer, visit
 from tests.sources import Connection, shop
+
+
+class Body:
+    """A body that is closed, which is when the rest is done."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        self._chunks = iter([reply.text] if reply.chunks is None else reply.chunks)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self._chunks).encode()
+
+    def close(self) -> None:
+        close = getattr(self._reply.chunks, "close", None)
+        if close is not None:
+            close()
+        if self._reply.after is not None:
+            self._reply.after()
+
+
+class TestContract(RequestsContract):
+    modules = (dbprofile_wsgi.scopes,)
+
+    @contextmanager
+    def serve(self, handle: Handle, settings: Mapping[str, Any] | None) -> Iterator[Call]:
+        def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            reply = handle(int(environ["PATH_INFO"].rpartition("/")[2]))
+            start_response(f"{reply.status} as asked", [("Content-Type", "text/plain")])
+            return self.body(reply)
+
+        served: WSGIApplication = app
+        if settings is not None:
+            served = ProfileMiddleware(app, name=lambda environ: self.pattern, **settings)
+
+        def call(number: int, method: str = "GET", chunks: int | None = None) -> Answer:
+            return visit(served, f"/orders/{number}", method, chunks=chunks)
+
+        yield call
+
+    def body(self, reply: Reply) -> Iterable[bytes]:
+        return Body(reply)
+
+
+class TestContractOfLists(TestContract):
+    streams = defers = False
+
+    def body(self, reply: Reply) -> Iterable[bytes]:
+        return [reply.text.encode()]
 
 
 @pytest.fixture
@@ -46,43 +98,6 @@ def profiles(reports: list[Report]) -> list[Profile]:
     return [report.profile for report in reports]
 
 
-class Answer:
-    """What a server makes of a request: status, headers, the chunks of the body."""
-
-    def __init__(
-        self, app: WSGIApplication, path: str = "/", method: str = "GET", *, chunks: int | None = None
-    ) -> None:
-        environ: WSGIEnvironment = {
-            "PATH_INFO": path,
-            "REQUEST_METHOD": method,
-            "QUERY_STRING": "",
-            "SCRIPT_NAME": "",
-            "wsgi.file_wrapper": FileWrapper,
-        }
-        setup_testing_defaults(environ)
-        self.started: list[tuple[str, list[tuple[str, str]]]] = []
-        self.chunks: list[bytes] = []
-        self.body = app(environ, self._start_response)
-        try:
-            for chunk in self.body:
-                self.chunks.append(chunk)
-                if len(self.chunks) == chunks:
-                    break
-        finally:
-            close = getattr(self.body, "close", None)
-            if close is not None:
-                close()
-
-    def _start_response(
-        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
-    ) -> Callable[[bytes], object]:
-        self.started.append((status, headers))
-        return self.chunks.append
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Answer) and (self.started, self.chunks) == (other.started, other.chunks)
-
-
 def numbered(database: Connection) -> WSGIApplication:
     """Statements that carry the number of their request, before the response and with each of three chunks."""
 
@@ -106,7 +121,7 @@ def numbered(database: Connection) -> WSGIApplication:
 def test_without_a_name_people_see_the_path_and_metrics_the_method(
     profiler: Profiler, reports: list[Report], database: Connection
 ) -> None:
-    Answer(ProfileMiddleware(numbered(database), profiler=profiler), "/list/7")
+    visit(ProfileMiddleware(numbered(database), profiler=profiler), "/list/7")
 
     (profile,) = profiles(reports)
     assert (profile.kind, profile.name, profile.query_count) == ("request", "GET /list/7", 2)
@@ -119,8 +134,8 @@ def test_a_name_is_the_pattern_of_a_route(profiler: Profiler, reports: list[Repo
         return f"/{kind}/<number>" if kind == "list" else None
 
     app = ProfileMiddleware(numbered(database), name=name, profiler=profiler)
-    Answer(app, "/list/7", "HEAD")
-    Answer(app, "/other/7")
+    visit(app, "/list/7", "HEAD")
+    visit(app, "/other/7")
 
     assert [profile.name for profile in profiles(reports)] == ["HEAD /list/<number>", "GET /other/7"]
     assert [profile.labels.get("http.route") for profile in profiles(reports)] == ["/list/<number>", None]
@@ -132,21 +147,8 @@ def test_a_name_that_fails_costs_the_name(
     def name(environ: WSGIEnvironment) -> str:
         raise LookupError
 
-    assert Answer(ProfileMiddleware(numbered(database), name=name, profiler=profiler), "/list/7").chunks == [b"7"]
+    assert visit(ProfileMiddleware(numbered(database), name=name, profiler=profiler), "/list/7").chunks == [b"7"]
     assert profiles(reports)[0].name == "GET /list/7"
-
-
-def test_a_body_runs_in_the_scope_of_its_request(
-    profiler: Profiler, reports: list[Report], database: Connection
-) -> None:
-    app = ProfileMiddleware(numbered(database), profiler=profiler)
-    Answer(app, "/stream/7")
-    Answer(app, "/stream/7", chunks=1)
-
-    whole, early = profiles(reports)
-    assert [query.phase for query in whole.queries] == ["handling", "handling", *["streaming"] * 3]
-    assert [query.phase for query in early.queries] == ["handling", "handling", "streaming"]
-    assert current_scope() is None
 
 
 def test_an_application_that_is_a_generator_begins_with_its_first_chunk(
@@ -158,25 +160,11 @@ def test_an_application_that_is_a_generator_begins_with_its_first_chunk(
         yield b"x"
         database.execute("SELECT 1 FROM orders")
 
-    Answer(ProfileMiddleware(app, profiler=profiler))
+    visit(ProfileMiddleware(app, profiler=profiler))
 
     (profile,) = profiles(reports)
     assert [query.phase for query in profile.queries] == ["handling", "streaming"]
     assert profile.labels["http.response.status_code"] == 202
-
-
-def test_an_exception_passes_unchanged_and_is_status_500(profiler: Profiler, reports: list[Report]) -> None:
-    error = LookupError("who")
-
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        raise error
-
-    with pytest.raises(LookupError) as caught:
-        Answer(ProfileMiddleware(app, profiler=profiler))
-
-    assert caught.value is error
-    labels = profiles(reports)[0].labels
-    assert (labels["http.response.status_code"], labels["error.type"]) == (500, "LookupError")
 
 
 def test_a_file_reaches_the_server_as_it_is(profiler: Profiler, reports: list[Report], tmp_path: Any) -> None:
@@ -187,7 +175,7 @@ def test_a_file_reaches_the_server_as_it_is(profiler: Profiler, reports: list[Re
             start_response("200 OK", [])
             return FileWrapper(file)
 
-        answer = Answer(ProfileMiddleware(app, profiler=profiler))
+        answer = visit(ProfileMiddleware(app, profiler=profiler))
 
     assert type(answer.body) is FileWrapper
     assert answer.chunks == [b"file"]
@@ -235,7 +223,7 @@ def test_what_runs_after_the_last_byte_promised_is_background(
         yield b"ab"
         database.execute("SELECT 1 FROM orders")
 
-    assert Answer(ProfileMiddleware(app, profiler=profiler)).chunks == [b"ab"]
+    assert visit(ProfileMiddleware(app, profiler=profiler)).chunks == [b"ab"]
     request, background = profiles(reports)
     assert (request.query_count, background.query_count, background.parent) == (0, 1, request.number)
 
@@ -247,7 +235,7 @@ def test_a_length_that_is_no_number_is_the_servers_to_refuse(
         start_response("200 OK", [("Content-Length", "many")])
         yield b"ab"
 
-    answer = Answer(ProfileMiddleware(app, profiler=profiler))
+    answer = visit(ProfileMiddleware(app, profiler=profiler))
     assert (answer.started, answer.chunks) == ([("200 OK", [("Content-Length", "many")])], [b"ab"])
     assert len(reports) == 1
 
@@ -255,44 +243,8 @@ def test_a_length_that_is_no_number_is_the_servers_to_refuse(
 def test_the_middleware_keeps_to_the_protocol(profiler: Profiler, database: Connection) -> None:
     app = validator(ProfileMiddleware(validator(numbered(database)), profiler=profiler))
 
-    assert Answer(app, "/stream/7").chunks == [b"7"] * 3
-    assert Answer(app, "/list/7").chunks == [b"7"]
-
-
-def test_a_request_settles_when_its_body_closes(database: Connection) -> None:
-    course: list[str] = []
-
-    class Sink:
-        def __call__(self, report: Report) -> None:
-            course.append("told")
-
-        def unit_done(self, scope: Scope) -> None:
-            course.append(f"settled with {scope.profile().query_count}")
-
-    Answer(ProfileMiddleware(numbered(database), profiler=Profiler(sinks=[Sink()])), "/stream/7")
-
-    assert course == ["settled with 5", "told"]
-
-
-def test_fifty_requests_at_once_have_their_own_statements(tmp_path: Any) -> None:
-    reports: list[Report] = []
-    with shop() as database:
-        app = ProfileMiddleware(numbered(database), profiler=Profiler(sinks=[reports.append]))
-        together = threading.Barrier(10, timeout=30)
-
-        def one(number: int) -> None:
-            together.wait()
-            assert Answer(app, f"/{'list' if number % 2 else 'stream'}/{number}").chunks
-
-        with ThreadPoolExecutor(10) as pool:
-            list(pool.map(one, range(50)))
-
-    assert len(reports) == 50
-    assert {profile.name.split("/")[2] for profile in profiles(reports)} == {str(number) for number in range(50)}
-    for profile in profiles(reports):
-        _, kind, number = profile.name.split("/")
-        assert profile.query_count == (2 if kind == "list" else 5)
-        assert {query.sql for query in profile.queries} == {f"SELECT 1 FROM orders WHERE id = {number}"}
+    assert visit(app, "/stream/7").chunks == [b"7"] * 3
+    assert visit(app, "/list/7").chunks == [b"7"]
 
 
 class Quiet(WSGIRequestHandler):
@@ -320,12 +272,6 @@ def test_a_server_sees_the_same_bytes(profiler: Profiler, reports: list[Report],
 
 
 @pytest.mark.usefixtures("no_default")
-def test_a_wrong_setting_is_refused_when_the_middleware_is_made(database: Connection) -> None:
-    with pytest.raises(ConfigurationError, match=r"unknown setting 'slow_mss'\. Did you mean 'slow_ms'"):
-        ProfileMiddleware(numbered(database), slow_mss=3)
-
-
-@pytest.mark.usefixtures("no_default")
 def test_switched_off_the_application_is_called_with_what_the_server_gave(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBPROFILE", "0")
     given: list[object] = []
@@ -335,28 +281,13 @@ def test_switched_off_the_application_is_called_with_what_the_server_gave(monkey
         start_response("200 OK", [])
         return iter([b"x"])
 
-    answer = Answer(ProfileMiddleware(app, debug=True))
+    def start_response(*_: object) -> Callable[[bytes], object]:
+        return given.append
 
-    assert given == [answer._start_response]
-    assert type(answer.body) is type(iter([]))
+    body = ProfileMiddleware(app, debug=True)({}, start_response)
 
-
-@pytest.mark.parametrize("fault", faults(dbprofile_wsgi.scopes))
-def test_a_fault_of_ours_changes_no_response(
-    profiler: Profiler, database: Connection, failing_open: None, fault: Callable[[], AbstractContextManager[None]]
-) -> None:
-    bare = numbered(database)
-    app = ProfileMiddleware(bare, name=lambda environ: "/<number>", profiler=profiler)
-
-    def compare() -> None:
-        with fault():
-            for path in ("/list/1", "/stream/2"):
-                assert Answer(app, path) == Answer(bare, path)
-            with pytest.raises(LookupError):
-                Answer(app, "/fails")
-
-    # In a context of its own: a scope that could not be left stays current there.
-    contextvars.copy_context().run(compare)
+    assert given == [start_response]
+    assert type(body) is type(iter([]))
 
 
 if TYPE_CHECKING:

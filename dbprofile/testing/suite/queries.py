@@ -193,7 +193,7 @@ class QueriesContract:
         def fail(connection: Connection) -> Outcome:
             connection.execute(_CREATE)
             connection.execute(self._insert, (1, "one"))
-            return outcome_of(lambda: connection.execute(self._insert, (1, "again")))
+            return outcome_of(connection.execute, self._insert, (1, "again"))
 
         with alone(), self.connect() as bare:
             expected = fail(bare)
@@ -292,7 +292,7 @@ class QueriesContract:
                 connection.execute(_ONE)
                 with profiler.scope("block", "heard"):
                     connection.execute("SELECT 2 AS two")
-                failure = outcome_of(lambda: connection.execute(self._insert, (1, "again")))
+                failure = outcome_of(connection.execute, self._insert, (1, "again"))
         assert [sql for sql, _ in listener.heard] == [_ONE, "SELECT 2 AS two", self._insert]
         assert [error for _, error in listener.heard[:2]] == [None, None]
         assert listener.heard[2][1] in {type(error) for error in _chain(failure.error)}
@@ -414,7 +414,7 @@ class QueriesContract:
         connection.execute(self._insert, (1, "one"))
         connection.executemany(self._insert, [(2, "two"), (3, "three")])
         rows = [[tuple(row) for row in connection.execute(read, (number,))] for number in range(4)]
-        return [*rows, outcome_of(lambda: connection.execute(self._insert, (1, "again"))).seen]
+        return [*rows, outcome_of(connection.execute, self._insert, (1, "again")).seen]
 
 
 class _Listener:

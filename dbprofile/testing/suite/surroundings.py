@@ -15,7 +15,7 @@ from dbprofile.capture.scope import made_current
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Outcome", "alone", "environment", "faults_swallowed", "outcome_of"]
+__all__ = ["Outcome", "alone", "environment", "faults_swallowed", "outcome_of", "undisturbed"]
 
 
 @contextmanager
@@ -47,6 +47,12 @@ def faults_swallowed() -> Iterator[None]:
         yield
     finally:
         guard.reraising(reraised)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Nothing is different inside."""
+    yield
 
 
 @contextmanager
@@ -86,8 +92,8 @@ class Outcome:
         return self.value if self.error is None else (type(self.error), self.error.args)
 
 
-def outcome_of(call: Callable[[], object]) -> Outcome:
+def outcome_of(call: Callable[..., object], *arguments: object, **keywords: object) -> Outcome:
     """Call a function and keep what comes of it, whatever that is."""
     with Outcome() as outcome:
-        outcome.value = call()
+        outcome.value = call(*arguments, **keywords)
     return outcome
