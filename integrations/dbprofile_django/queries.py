@@ -11,6 +11,7 @@ from weakref import WeakSet
 
 from django.conf import settings
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from dbprofile.hooks import guarded, receiver, register_fixes, start, stop, unregister_fixes
@@ -19,6 +20,7 @@ from dbprofile_django.connections import Link, database_of, describe, link_of
 from dbprofile_django.endings import hear_requests, leave_requests
 from dbprofile_django.fetches import leave_fetches, originals, time_fetches
 from dbprofile_django.fixes import propose_fix
+from dbprofile_django.foreign import record_foreign
 from dbprofile_django.marks import enter_marks, forget_marks
 from dbprofile_django.provenance import explain, writes
 from dbprofile_django.rows import label_rows, leave_rows
@@ -48,10 +50,14 @@ def record_statement(
 ) -> Any:
     """The execute wrapper: the first of a connection's, so that it is the outermost and times the others too."""
     __tracebackhide__ = True
-    scope = receiver()
     cursor = context["cursor"]
+    try:
+        before = cursor._dbprofile
+    except AttributeError:
+        return record_foreign(execute, sql, params, many, context)  # a cursor of somebody's own class
+    scope = receiver()
     if scope is None:
-        if cursor._dbprofile is not None:
+        if before is not None:
             cursor._dbprofile = None
         return execute(sql, params, many, context)
     connection = context["connection"]
@@ -116,8 +122,9 @@ def _attach(connection: Any) -> None:
     if link is not None:
         # One that was made for the statements of its set-up does not know the server's version yet.
         link.database = database_of(connection)
-    if record_statement not in connection.execute_wrappers:
-        connection.execute_wrappers.insert(0, record_statement)
+    wrapper = record_statement if isinstance(connection, BaseDatabaseWrapper) else record_foreign
+    if wrapper not in connection.execute_wrappers:
+        connection.execute_wrappers.insert(0, wrapper)
     _attached.add(connection)
 
 
@@ -161,8 +168,9 @@ def uninstall() -> None:
         _installed = False
         connection_created.disconnect(dispatch_uid=_SIGNAL)
         for connection in list(_attached):
-            if record_statement in connection.execute_wrappers:
-                connection.execute_wrappers.remove(record_statement)
+            for wrapper in (record_statement, record_foreign):
+                if wrapper in connection.execute_wrappers:
+                    connection.execute_wrappers.remove(wrapper)
             connection.__dict__.pop(LINK, None)
         _attached.clear()
         unregister_fixes("django")
