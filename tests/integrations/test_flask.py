@@ -1,12 +1,9 @@
 import asyncio
-import contextvars
-import gc
 import logging
 import threading
-import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
@@ -34,8 +31,9 @@ from dbprofile import (
     record,
     set_default_profiler,
 )
+from dbprofile.testing.suite import Call, Handle, RequestsContract
 from dbprofile_flask import DBProfile
-from tests.faults import faults
+from tests.exchanges import Answer, visit
 from tests.sources import Connection, shop
 
 pytestmark = pytest.mark.usefixtures("no_default")
@@ -81,6 +79,57 @@ def get(app: Flask, path: str = "/", method: str = "GET") -> tuple[bytes, str, l
 
 def profiles(reports: list[Report]) -> list[Profile]:
     return [report.profile for report in reports]
+
+
+# --- the contract of every adapter with requests --------------------------------------------------------------------
+
+
+class TestContract(RequestsContract):
+    modules = (dbprofile_flask.scopes,)
+    name = "GET /orders/<int:number>"
+    pattern = "/orders/<int:number>"
+    testing = False
+
+    @contextmanager
+    def serve(self, handle: Handle, settings: Mapping[str, Any] | None) -> Iterator[Call]:
+        app = Flask("shop")
+        app.testing = self.testing
+        if settings is not None:
+            DBProfile(app, **settings)
+
+        @app.get("/orders/<int:number>")
+        def order(number: int) -> Response:
+            reply = handle(number)
+            response = Response(reply.text if reply.chunks is None else self.body(reply.chunks), reply.status)
+            if reply.after is not None:
+                response.call_on_close(reply.after)
+            return response
+
+        def call(number: int, method: str = "GET", chunks: int | None = None) -> Answer:
+            return visit(app, f"/orders/{number}", method, chunks=chunks)
+
+        yield call
+
+    def body(self, chunks: Iterable[str]) -> Iterable[str]:
+        return chunks
+
+
+class TestContractWhereExceptionsPass(TestContract):
+    testing = True
+
+
+class TestContractOfBodiesWithContext(TestContract):
+    def body(self, chunks: Iterable[str]) -> Iterable[str]:
+        def within() -> Iterator[str]:
+            try:
+                for chunk in chunks:
+                    assert request.path.startswith("/orders/")
+                    yield chunk
+            finally:
+                close: Any = getattr(chunks, "close", int)
+                close()
+
+        return stream_with_context(within())
 
 
 # --- names and labels -----------------------------------------------------------------------------------------------
@@ -180,41 +229,6 @@ def test_what_a_streamed_body_does_is_streaming(app: Flask, reports: list[Report
         assert [query.phase for query in profile.queries] == ["handling", "streaming", "streaming"]
 
 
-def test_a_stream_closed_early_ends_its_request_once(app: Flask, reports: list[Report], database: Connection) -> None:
-    def rows() -> Iterator[str]:
-        try:
-            while True:
-                database.execute("SELECT 'row' FROM orders")
-                yield "row"
-        finally:
-            database.execute("SELECT 'finally' FROM orders")
-
-    app.get("/")(lambda: Response(rows()))
-    body: Any = app.wsgi_app(EnvironBuilder().get_environ(), lambda status, headers, exc_info=None: lambda data: None)
-    next(body)
-    assert reports == []
-    body.close()
-    body.close()
-
-    assert [profile.query_count for profile in profiles(reports)] == [2]
-
-
-def test_what_runs_when_the_response_is_closed_is_background(
-    app: Flask, reports: list[Report], database: Connection
-) -> None:
-    @app.get("/")
-    def view() -> Response:
-        response = Response("x")
-        response.call_on_close(lambda: database.execute("SELECT 'audit' FROM orders"))
-        return response
-
-    get(app)
-
-    request, background = profiles(reports)
-    assert (request.query_count, background.query_count) == (0, 1)
-    assert (background.kind, background.parent) == ("background", request.number)
-
-
 def test_an_asynchronous_server_is_told_of_each_request(
     app: Flask, reports: list[Report], database: Connection
 ) -> None:
@@ -265,21 +279,6 @@ def test_an_exception_that_flask_answers_is_its_status(
     (profile,) = profiles(reports)
     assert (profile.name, profile.query_count) == ("GET /<int:number>", 1)
     assert profile.labels["http.response.status_code"] == 500
-
-
-def test_an_exception_that_passes_is_status_500_with_its_class(
-    app: Flask, reports: list[Report], database: Connection
-) -> None:
-    error = LookupError("who")
-    failing(app, database, error)
-    app.testing = True
-    with pytest.raises(LookupError) as caught:
-        get(app, "/7")
-
-    assert caught.value is error
-    labels = profiles(reports)[0].labels
-    assert (labels["http.response.status_code"], labels["error.type"]) == (500, "LookupError")
-    assert current_scope() is None
 
 
 # --- when it settles ------------------------------------------------------------------------------------------------
@@ -355,29 +354,6 @@ def test_an_exception_that_passes_settles_in_teardown(database: Connection) -> N
 # --- nesting --------------------------------------------------------------------------------------------------------
 
 
-def test_a_request_inside_a_request_is_a_unit_of_its_own(
-    app: Flask, reports: list[Report], database: Connection
-) -> None:
-    @app.get("/inner/<name>")
-    def inner(name: str) -> str:
-        database.execute("SELECT 'inner' FROM orders")
-        return "inner"
-
-    @app.get("/outer")
-    def outer() -> str:
-        database.execute("SELECT 'outer' FROM orders")
-        answer = get(app, "/inner/x")[0].decode()
-        database.execute("SELECT 'outer' FROM orders")
-        return answer
-
-    assert get(app, "/outer")[0] == b"inner"
-
-    first, second = profiles(reports)
-    assert (first.name, first.query_count, first.parent) == ("GET /inner/<name>", 1, second.number)
-    assert (second.name, second.query_count) == ("GET /outer", 3)
-    assert len({query.unit for query in second.queries}) == 2
-
-
 def test_the_test_client_and_a_preserved_context_work(app: Flask, reports: list[Report], database: Connection) -> None:
     @app.get("/")
     def view() -> str:
@@ -391,26 +367,6 @@ def test_the_test_client_and_a_preserved_context_work(app: Flask, reports: list[
         assert recording.query_count == 2
 
     assert [profile.query_count for profile in profiles(reports)] == [1, 1]
-
-
-def test_a_recording_inside_a_request_is_in_both(app: Flask, reports: list[Report], database: Connection) -> None:
-    counts: list[int] = []
-
-    @record("import")
-    def importing() -> None:
-        database.execute("SELECT 1 FROM orders")
-
-    @app.get("/")
-    def view() -> str:
-        with record("block") as recording:
-            importing()
-        counts.append(recording.query_count)
-        return "x"
-
-    get(app)
-
-    assert counts == [1]
-    assert [(profile.kind, profile.query_count) for profile in profiles(reports)] == [("request", 1)]
 
 
 # --- many at once, and over a socket --------------------------------------------------------------------------------
@@ -616,46 +572,3 @@ def test_without_a_listener_nothing_is_opened_but_within_a_scope_it_is(database:
     assert scopes[0] is None
     assert scopes[1] is not None
     assert scopes[1].outer is scope
-
-
-def test_nothing_is_kept_of_a_request_that_is_over(database: Connection) -> None:
-    scopes: list[weakref.ref[Scope]] = []
-    app = Flask("shop")
-    DBProfile(app, profiler=Profiler(sinks=[lambda report: None]))
-
-    @app.get("/")
-    def view() -> str:
-        scope = current_scope()
-        assert scope is not None
-        scopes.append(weakref.ref(scope))
-        database.execute("SELECT 1 FROM orders")
-        return "x"
-
-    for _ in range(3):
-        get(app)
-    gc.collect()
-
-    assert [scope() for scope in scopes] == [None, None, None]
-
-
-# --- faults of ours -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("fault", faults(dbprofile_flask.scopes))
-def test_a_fault_of_ours_changes_no_response(
-    profiler: Profiler, database: Connection, failing_open: None, fault: Callable[[], AbstractContextManager[None]]
-) -> None:
-    bare, app = Flask("shop"), Flask("shop")
-    DBProfile(app, profiler=profiler)
-    for served in (bare, app):
-        number_statements(served, database)
-
-    def answers(served: Flask) -> Iterable[object]:
-        return [get(served, path) for path in ("/text/1", "/stream/2", "/nothing", "/fails")]
-
-    def compare() -> None:
-        with fault():
-            assert answers(app) == answers(bare)
-
-    # In a context of its own: a scope that could not be left stays current there.
-    contextvars.copy_context().run(compare)

@@ -191,7 +191,8 @@ def _streaming(database: Source) -> Handle:
                 database.execute(text_of(number))
                 yield f"{number}"
         finally:
-            database.execute("SELECT 'finally'")
+            if database.open:
+                database.execute("SELECT 'finally'")
 
     def handle(number: int) -> Reply:
         database.execute(text_of(number))

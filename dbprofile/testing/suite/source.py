@@ -71,10 +71,12 @@ class Source:
 
     Attributes:
         sent: what the driver was sent, as it tells itself.
+        open: whether statements can be sent; a framework may drop a body that goes on only when it is collected.
     """
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.open = True
         self._here = threading.local()
         self._connections: list[Connection] = []
 
@@ -95,6 +97,7 @@ class Source:
 
     def close(self) -> None:
         """Close the connections of all threads."""
+        self.open = False
         for connection in self._connections:
             connection.close()
 
