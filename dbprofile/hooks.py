@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import sys
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from dbprofile.capture import ignoring
 from dbprofile.capture.callsite import CallSite, Path, Step
@@ -28,20 +28,33 @@ from dbprofile.capture.database import Database
 from dbprofile.capture.failures import driver_exception, error_code
 from dbprofile.capture.lane import Lane
 from dbprofile.capture.provenance import Batch, Lineage, Provenance, Token
-from dbprofile.capture.query import UNHASHABLE, Query, digest
+from dbprofile.capture.query import UNHASHABLE, Query, digest, is_write
 from dbprofile.capture.scope import (
     UNIT_KINDS,
     Scope,
     add_listener,
     current_scope,
     listeners,
+    made_current,
     muted,
     receiver,
     recorded_since,
     remove_listener,
+    travelling,
 )
 from dbprofile.capture.source import Source, one_line, source_of
-from dbprofile.capture.stack import Mark, Walk, call_site_of, forget, is_application_file, know
+from dbprofile.capture.stack import (
+    HOOK,
+    LAYER,
+    Mark,
+    Walk,
+    call_site_of,
+    forget,
+    handed_down,
+    is_application_file,
+    know,
+    layers,
+)
 from dbprofile.capture.texts import LONG_TEXT
 from dbprofile.capture.unseen import of_this_thread as count_untracked
 from dbprofile.findings.finding import Fix
@@ -54,6 +67,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 __all__ = [
+    "HOOK",
     "LAYER",
     "UNIT_KINDS",
     "Batch",
@@ -84,9 +98,13 @@ __all__ = [
     "find_call_site",
     "forget",
     "guarded",
+    "handed_down",
     "is_application_file",
+    "is_write",
     "know",
+    "layers",
     "listeners",
+    "made_current",
     "muted",
     "one_line",
     "receiver",
@@ -98,13 +116,10 @@ __all__ = [
     "source_of",
     "start",
     "stop",
+    "travelling",
     "unguarded",
     "unregister_fixes",
 ]
-
-
-#: Kind of the marks of functions that hand a recorded statement to a driver: below them the adapter of the driver stays silent.
-LAYER: Final = "layer"
 
 
 class Stopwatch:

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from dbprofile.capture.database import Database
     from dbprofile.capture.provenance import Provenance
 
-__all__ = ["UNHASHABLE", "Digest", "Query", "digest", "text_of"]
+__all__ = ["UNHASHABLE", "Digest", "Query", "digest", "is_write", "text_of"]
 
 #: Of how many values at each end of a parameter set the hashes are kept.
 ENDS: Final = 8
+_WRITES: Final = ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE")
 #: What hashing a value may raise: a list or a document, a writable memoryview, and whatever a class of the application's does.
 UNHASHABLE: Final = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
@@ -118,6 +119,12 @@ def _composed(compose: Callable[[object], object]) -> str | None:
         return str(compose(None))
     except (TypeError, ValueError, AttributeError):
         return None  # psycopg2 wants a connection: its repr is all there is
+
+
+def is_write(text: str) -> bool:
+    """Whether a text writes, told from its first word: as a library makes it, or as somebody wrote it by hand."""
+    # An S first: nearly every other statement is a SELECT of a library's, and is told by that alone.
+    return text.startswith(_WRITES) or (text[:1] != "S" and text[:64].lstrip().upper().startswith(_WRITES))
 
 
 class Fetched(Protocol):

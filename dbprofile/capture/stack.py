@@ -19,7 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import CodeType, FrameType
 
-__all__ = ["Mark", "Walk", "call_site_of", "forget", "is_application_file", "know", "set_application_paths"]
+__all__ = [
+    "HOOK",
+    "LAYER",
+    "Mark",
+    "Walk",
+    "call_site_of",
+    "forget",
+    "handed_down",
+    "is_application_file",
+    "know",
+    "layers",
+    "set_application_paths",
+]
 
 #: Frames that a walk looks at before it gives up.
 DEPTH_LIMIT: Final = 200
@@ -30,6 +42,15 @@ PATH_LIMIT: Final = 2_000
 
 LIBRARY: Final = 0
 APPLICATION: Final = 1
+
+#: Kind of the marks of functions that hand a recorded statement to a driver: below them a hook of the driver stays silent.
+LAYER: Final = "layer"
+#: Kind of the marks of functions in which a driver's hook waits for the driver: what is sent inside them is a statement of its own.
+HOOK: Final = "hook"
+#: Frames between a driver's hook and the layer that may be above it: wrappers of other tools, and of the application.
+LAYER_DEPTH: Final = 16
+#: Packages that record their statements above the driver, and whether all of them. While there are none, nobody looks for a layer.
+layers: Final[dict[str, bool]] = {}
 
 
 class Mark:
@@ -339,6 +360,22 @@ def _greenlet_parents() -> Iterator[FrameType]:
         if parent.gr_frame is not None:
             yield parent.gr_frame
         parent = parent.parent
+
+
+def handed_down(frame: FrameType | None) -> bool:
+    """Whether a statement that a driver's hook sees comes from a layer that records it, told by the frames above the hook."""
+    classes = _classes
+    for _ in range(LAYER_DEPTH):
+        if frame is None:
+            return False
+        kind = classes.get(id(frame.f_code))
+        if isinstance(kind, Mark):
+            if kind.kind == LAYER:
+                return True
+            if kind.kind == HOOK:
+                return False
+        frame = frame.f_back
+    return False
 
 
 def call_site_of(frame: FrameType | None) -> CallSite | None:

@@ -27,7 +27,7 @@ from django.db.models.query import ModelIterable, RawModelIterable, RawQuerySet
 from django.db.models.query_utils import DeferredAttribute
 from django.template.base import Node
 
-from dbprofile.hooks import LAYER, Mark, forget, guarded, know
+from dbprofile.hooks import LAYER, Mark, forget, guarded, know, layers
 from dbprofile_django.bridge import awaiting_path
 from dbprofile_django.classes import serving_class
 from dbprofile_django.templates import rendered_tag
@@ -87,6 +87,7 @@ _waiting = False
 def enter_marks() -> None:
     """Enter every function of the table that this Django has. Idempotent."""
     global _waiting
+    layers["django"] = True
     for function, mark in _table():
         _enter(_code_of(function), mark)
     for name in _MANAGER_FACTORIES:
@@ -110,6 +111,7 @@ def _enter_serializers(_module: object) -> None:
 
 def forget_marks() -> None:
     """Take the functions out again."""
+    layers.pop("django", None)
     for code in _entered.values():
         forget(code)
     _entered.clear()

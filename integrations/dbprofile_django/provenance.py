@@ -8,7 +8,7 @@ from itertools import count
 from types import FrameType
 from typing import Any, Final
 
-from dbprofile.hooks import Lane, Lineage, Mark, Path, Provenance, Stopwatch, guarded, root_lineage
+from dbprofile.hooks import Lane, Lineage, Mark, Path, Provenance, Stopwatch, guarded, is_write, root_lineage
 from dbprofile_django.marks import COMMAND
 from dbprofile_django.relations import (
     Relation,
@@ -22,10 +22,8 @@ from dbprofile_django.relations import (
 from dbprofile_django.rows import announce, label_of, token_of
 from dbprofile_django.serializers import field_path
 
-__all__ = ["explain", "writes"]
+__all__ = ["explain"]
 
-#: Words that write; a statement without a known function above it is told by them.
-_WRITES: Final = ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE")
 #: Operations that send several statements, which one call of the application binds together.
 _MANY: Final = frozenset(
     {"create", "save", "get_or_create", "update_or_create", "bulk_create", "bulk_update", "in_bulk", "delete"}
@@ -38,12 +36,6 @@ _WALKED: Final = 2
 _LOADS: Final = frozenset({"forward", "backward", "generic", "column", "refresh", "prefetch", "peers"})
 
 _calls = count(1)
-
-
-def writes(text: str) -> bool:
-    """Whether a text writes: as Django makes it, or as somebody wrote it by hand."""
-    # An S first: nearly every other statement is a SELECT of Django's, and is told by that alone.
-    return text.startswith(_WRITES) or (text[:1] != "S" and text[:64].lstrip().upper().startswith(_WRITES))
 
 
 @dataclass(slots=True)
@@ -143,7 +135,7 @@ def _read(watch: Stopwatch, seen: _Seen, text: str) -> Provenance:
             watch.query.locks = True
         if seen.operation == "in_bulk":
             why.invocation = _call(watch.lane, seen.queryset)
-    elif writes(text):
+    elif is_write(text):
         why.role = "write"
         why.lineage = None
     return why

@@ -14,7 +14,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from dbprofile.hooks import guarded, receiver, register_fixes, start, stop, unregister_fixes
+from dbprofile.hooks import guarded, is_write, receiver, register_fixes, start, stop, unregister_fixes
 from dbprofile_django.bridge import build_bridge, remove_bridge
 from dbprofile_django.connections import Link, database_of, describe, link_of
 from dbprofile_django.endings import hear_requests, leave_requests
@@ -22,7 +22,7 @@ from dbprofile_django.fetches import leave_fetches, originals, time_fetches
 from dbprofile_django.fixes import propose_fix
 from dbprofile_django.foreign import record_foreign
 from dbprofile_django.marks import enter_marks, forget_marks
-from dbprofile_django.provenance import explain, writes
+from dbprofile_django.provenance import explain
 from dbprofile_django.rows import label_rows, leave_rows
 from dbprofile_django.transactions import LINK, hear_transactions, leave_transactions
 
@@ -78,7 +78,7 @@ def record_statement(
     except BaseException as error:
         stop(watch, error=error, handle=context)
         raise
-    affected = _affected(cursor, sql, link) if isinstance(sql, str) and writes(sql) else None
+    affected = _affected(cursor, sql, link) if isinstance(sql, str) and is_write(sql) else None
     stop(watch, handle=context, affected_rows=affected)
     return result
 

@@ -72,13 +72,20 @@ def _code(owner: object, name: str, inner: str | None) -> CodeType | None:
     return next((constant for constant in code.co_consts if getattr(constant, "co_name", "") == inner), None)
 
 
-def know_marks() -> None:
-    """Enter the functions into the table of the walk."""
+def know_marks(*, whole: bool) -> None:
+    """Enter the functions into the table of the walk.
+
+    Args:
+        whole: whether every engine is recorded; else its dialect's functions also send what nobody records above the driver.
+    """
+    hooks.layers["sqlalchemy"] = whole
     for code, mark in _known():
-        hooks.know(code, mark)
+        if whole or mark.kind != hooks.LAYER:
+            hooks.know(code, mark)
 
 
 def forget_marks() -> None:
     """Take them out again."""
+    hooks.layers.pop("sqlalchemy", None)
     for code, _ in _known():
         hooks.forget(code)

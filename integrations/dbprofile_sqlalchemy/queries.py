@@ -199,9 +199,9 @@ def install(engine: Any = None, *, cursor_events: bool = False) -> None:
         _engines.add(target)
     sessions.listen()
     hear_transactions()
-    know_marks()
-    # Some dialects send a batch through functions of their driver's, which a watched cursor would take for the application's.
-    hooks.know(_do_executemany.__code__, hooks.Mark("driver", hooks.LAYER))
+    know_marks(whole=_listens(Engine))
+    for _, listener in _LISTENERS:
+        hooks.know(listener.__code__, hooks.Mark("driver", hooks.LAYER))
     hooks.register_fixes("sqlalchemy", propose)
 
 
@@ -225,7 +225,8 @@ def uninstall(engine: Any = None) -> None:
     sessions.unlisten()
     leave_transactions()
     forget_marks()
-    hooks.forget(_do_executemany.__code__)
+    for _, listener in _LISTENERS:
+        hooks.forget(listener.__code__)
     hooks.unregister_fixes("sqlalchemy")
     forget_engines()
     forget_relations()
