@@ -1,9 +1,8 @@
-"""Statements of raw DB-API drivers: ``dbprofile_dbapi.install()``, or ``wrap(connection)`` for a single connection.
+"""Statements of DB-API drivers, written by hand and sent without an ORM: ``dbprofile_dbapi.install()``.
 
 PYTEST_DONT_REWRITE
 """
 
-from dbprofile_dbapi.proxies import unwrap
-from dbprofile_dbapi.queries import install, uninstall, wrap
+from dbprofile_dbapi.queries import install, uninstall, unwrap, wrap
 
 __all__ = ["install", "uninstall", "unwrap", "wrap"]

@@ -1,147 +1,113 @@
-"""Connections that make watched cursors, for the drivers that let one choose the class: sqlite3, psycopg2 and psycopg."""
+"""Driver: what is known of a DB-API module. Link: what is known of one connection, without asking the database."""
 
 from __future__ import annotations
 
-import sqlite3
-import sys
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, ClassVar, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from types import ModuleType
+from typing import Any, Final
+from weakref import WeakSet
 
-from dbprofile.hooks import guarded
-from dbprofile_dbapi.cursors import combined, watched
-from dbprofile_dbapi.databases import DRIVERS, Driver, link_of
+from dbprofile.hooks import Database
 
-__all__ = ["CONNECTORS"]
+__all__ = ["Driver", "Link", "Names", "links", "name_of"]
 
-#: Libraries whose own thread sends the statements of somebody else: they have no caller there, and no context.
-_BRIDGES: Final = frozenset({"aiosqlite"})
-
-
-class _SQLite:
-    """A connection of sqlite3: its short cuts make a cursor below ``cursor()``, so they are written out."""
-
-    _dbprofile_driver: ClassVar[Driver]
-
-    def cursor(self: Any, factory: Any = None) -> Any:
-        """A cursor of the class that is asked for, watched."""
-        chosen = factory or sqlite3.Cursor
-        return super().cursor(combined(chosen, DRIVERS["sqlite3"]) if isinstance(chosen, type) else chosen)  # type: ignore[misc]
-
-    def execute(self: Any, sql: Any, *args: Any) -> Any:
-        """One statement on a new cursor."""
-        return self.cursor().execute(sql, *args)
-
-    def executemany(self: Any, sql: Any, *args: Any) -> Any:
-        """A batch on a new cursor."""
-        return self.cursor().executemany(sql, *args)
-
-    def executescript(self: Any, sql: Any) -> Any:
-        """Several statements on a new cursor."""
-        return self.cursor().executescript(sql)
+_serials = count(1)
+_transactions = count(1)
 
 
-class _Psycopg2:
-    """A connection of psycopg2, whose ``cursor()`` may be given a class of its own."""
+@dataclass(frozen=True)
+class Names:
+    """How a database is called: never by a user or a password."""
 
-    _dbprofile_driver: ClassVar[Driver]
-
-    def cursor(self: Any, *args: Any, **keywords: Any) -> Any:
-        """A cursor of the class that is asked for, watched."""
-        names = ("name", "cursor_factory")
-        given = {**dict(zip(names, args, strict=False)), **keywords}
-        chosen = given.get("cursor_factory") or self.cursor_factory or _psycopg2_class("cursor")
-        if isinstance(chosen, type):
-            given["cursor_factory"] = combined(chosen, DRIVERS["psycopg2"])
-        return super().cursor(*args[2:], **given)  # type: ignore[misc]
+    namespace: str | None = None
+    """The database on its server; of SQLite the file."""
+    host: str | None = None
+    port: int | None = None
+    system: str = ""
+    """The product, where the connection says it more precisely than its driver."""
 
 
-def _psycopg2_class(name: str) -> Any:
-    # Imported by whoever connects; this package needs none of the drivers.
-    return getattr(sys.modules["psycopg2.extensions"], name)
+@dataclass(frozen=True, eq=False)
+class Driver:
+    """One DB-API module."""
 
+    module: ModuleType
+    system: str = "other_sql"
+    dialect: str = "generic"
+    names: Callable[[Any, Sequence[Any], Mapping[str, Any]], Names] = lambda _connection, _arguments, _keywords: Names()
+    """Of a new connection, and of what ``connect`` was called with; reads nothing but what the client knows."""
+    state: Callable[[Any], int] | None = None
+    """Of a connection; with ``mask`` not zero while it is in a transaction. ``None`` where asking would cost a statement."""
+    mask: int = 1
+    errors: tuple[type[Exception], ...] = ()
+    """What the driver raises, and what a closed connection does where it has no attributes left."""
+    counts_early: bool = True
+    """Whether the rows that a statement wrote are known before the rows that it returns are read."""
 
-def _sqlite3(connect: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(connect)
-    def watched_connect(*args: Any, **keywords: Any) -> Any:
-        module = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - the frame itself
-        if str(module).partition(".")[0] in _BRIDGES:
-            return connect(*args, **keywords)
-        chosen = _factory(args, keywords, 5)
-        connection = (
-            connect(*args, **{**keywords, "factory": chosen}) if chosen is not None else connect(*args, **keywords)
+    @property
+    def name(self) -> str:
+        """The module's."""
+        return self.module.__name__
+
+    def database(self, names: Names) -> Database:
+        """The Database behind a connection."""
+        return Database(
+            name=name_of(names),
+            system=names.system or self.system,
+            dialect=self.dialect,
+            paramstyle=getattr(self.module, "paramstyle", None),
+            namespace=names.namespace,
+            host=names.host,
+            port=names.port,
         )
-        if chosen is not None and args:
-            _name(connection, args[0])
-        return connection
-
-    return watched_connect
 
 
-@guarded("dbapi.sqlite3.factory", None)
-def _factory(args: tuple[Any, ...], keywords: dict[str, Any], place: int) -> type | None:
-    """The class of connections that is asked for, watched; ``None`` where it is given by position, or is a function."""
-    if len(args) > place:
-        return None
-    base = keywords.get("factory", sqlite3.Connection)
-    return watched(base, _SQLite, DRIVERS["sqlite3"]) if isinstance(base, type) else None
+def name_of(names: Names) -> str:
+    """A name that tells databases apart: the same statement sent to two of them is not sent twice."""
+    name = names.namespace or "default"
+    if names.host is None:
+        return name
+    return f"{name}@{names.host}" if names.port is None else f"{name}@{names.host}:{names.port}"
 
 
-@guarded("dbapi.sqlite3.name", None)
-def _name(connection: Any, database: object) -> None:
-    link_of(connection, DRIVERS["sqlite3"], namespace=str(database))
+class Link:
+    """What is known of one connection.
+
+    Attributes:
+        on: whether its statements are recorded.
+        setting_up: a library that records its statements opened it, and has sent none yet: what is sent now sets it up.
+        transaction: number of the transaction that it was last seen in; ``None`` outside any.
+    """
+
+    __slots__ = ("__weakref__", "database", "driver", "on", "serial", "setting_up", "transaction")
+
+    def __init__(self, driver: Driver, database: Database, *, setting_up: bool = False) -> None:
+        self.driver = driver
+        self.database = database
+        self.serial = next(_serials)
+        self.on = True
+        self.setting_up = setting_up
+        self.transaction: int | None = None
+        links.add(self)
+
+    def inside(self, connection: Any) -> bool | None:
+        """Whether a connection is in a transaction now; ``None`` where nobody can say."""
+        driver = self.driver
+        if driver.state is None:
+            return None
+        try:
+            return bool(driver.state(connection) & driver.mask)
+        except driver.errors:
+            return None
+
+    def begin(self) -> int:
+        """The number of the transaction that the connection is in."""
+        if self.transaction is None:
+            self.transaction = next(_transactions)
+        return self.transaction
 
 
-def _psycopg2(connect: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(connect)
-    def watched_connect(dsn: Any = None, connection_factory: Any = None, *args: Any, **keywords: Any) -> Any:
-        chosen = _connection_class(connection_factory)
-        return connect(dsn, chosen if chosen is not None else connection_factory, *args, **keywords)
-
-    return watched_connect
-
-
-@guarded("dbapi.psycopg2.factory", None)
-def _connection_class(chosen: Any) -> type | None:
-    base = chosen or _psycopg2_class("connection")
-    return watched(base, _Psycopg2, DRIVERS["psycopg2"]) if isinstance(base, type) else None
-
-
-def _psycopg(connect: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(connect)
-    def watched_connect(*args: Any, **keywords: Any) -> Any:
-        connection = connect(*args, **keywords)
-        _watch_cursors(connection)
-        return connection
-
-    return watched_connect
-
-
-def _psycopg_async(connect: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(connect)
-    async def watched_connect(*args: Any, **keywords: Any) -> Any:
-        connection = await connect(*args, **keywords)
-        _watch_cursors(connection)
-        return connection
-
-    return watched_connect
-
-
-@guarded("dbapi.psycopg.cursors", None)
-def _watch_cursors(connection: Any) -> None:
-    for name in ("cursor_factory", "server_cursor_factory"):
-        base = getattr(connection, name)
-        if isinstance(base, type):
-            setattr(connection, name, combined(base, DRIVERS["psycopg"]))
-
-
-#: By driver: the functions that are replaced (module, path), and by what.
-CONNECTORS: Final[dict[str, tuple[tuple[str, str, Callable[[Any], Any]], ...]]] = {
-    "sqlite3": (("sqlite3", "connect", _sqlite3), ("sqlite3.dbapi2", "connect", _sqlite3)),
-    "psycopg2": (("psycopg2", "connect", _psycopg2),),
-    "psycopg": (
-        ("psycopg", "connect", _psycopg),
-        ("psycopg", "Connection.connect", _psycopg),
-        ("psycopg", "AsyncConnection.connect", _psycopg_async),
-    ),
-}
+#: Of all connections that are open and were watched.
+links: Final[WeakSet[Link]] = WeakSet()

@@ -1,109 +1,161 @@
-"""Cursors that a driver makes itself, of a class of ours: nothing in the application can tell them from its own."""
+"""The methods of a cursor that record what it executes and fetches, and the classes that combine them with a driver's or a caller's.
+
+Our methods come first: they see a text as the application sends it, before a class of the caller's changes it, and what such a class
+calls on itself while it executes or fetches is a part of that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
 from time import perf_counter_ns
-from typing import Any, ClassVar
+from typing import Any, Final
 
-from dbprofile import hooks
-from dbprofile_dbapi.databases import Driver
-from dbprofile_dbapi.statements import begin, done, failed, fetched
+from dbprofile.hooks import HOOK, Mark, Query, fetched, know
+from dbprofile_dbapi.connections import Link
+from dbprofile_dbapi.statements import begin, end, fail
 
-__all__ = ["AsyncWatched", "Watched", "combined", "timed", "watched"]
+__all__ = ["Cursor", "Iterated", "Next", "Procedures", "combined", "cursor_class", "timed"]
+
+#: Combinations that are kept; an application that makes a class for each of its cursors gets a new one each time.
+_KEPT: Final = 256
 
 
-class Watched:
-    """Methods of a synchronous cursor; the class that it is combined with is the driver's, or the application's own.
+class Cursor:
+    """Goes before a class of cursors."""
 
-    A call from inside the class (an ``execute`` of the driver's that calls ``executemany``) is part of the outer one.
-    """
+    _dbprofile_link: Link | None = None
+    _dbprofile_query: Query | None = None
 
-    _dbprofile_driver: ClassVar[Driver]
-    _dbprofile: hooks.Query | None = None
-    _dbprofile_busy = False
-
-    def execute(self: Any, sql: Any, *args: Any, **keywords: Any) -> Any:
+    def execute(self, *arguments: Any, **keywords: Any) -> Any:
         """One statement."""
         __tracebackhide__ = True
-        return self._dbprofile_send(super().execute, sql, args, keywords)  # type: ignore[misc]
-
-    def executemany(self: Any, sql: Any, *args: Any, **keywords: Any) -> Any:
-        """One statement for each of many parameter sets."""
-        __tracebackhide__ = True
-        return self._dbprofile_send(super().executemany, sql, args, keywords, batch=True)  # type: ignore[misc]
-
-    def executescript(self: Any, sql: Any, *args: Any, **keywords: Any) -> Any:
-        """Several statements in one text (SQLite)."""
-        __tracebackhide__ = True
-        return self._dbprofile_send(super().executescript, sql, args, keywords)  # type: ignore[misc]
-
-    def callproc(self: Any, name: Any, *args: Any, **keywords: Any) -> Any:
-        """A stored procedure, recorded as ``CALL name``."""
-        __tracebackhide__ = True
-        return self._dbprofile_send(super().callproc, name, args, keywords, text=f"CALL {name}")  # type: ignore[misc]
-
-    def _dbprofile_send(
-        self: Any, call: Callable[..., Any], sql: Any, args: Any, keywords: Any, *, text: str = "", batch: bool = False
-    ) -> Any:
-        __tracebackhide__ = True
-        if self._dbprofile_busy:
-            return call(sql, *args, **keywords)
-        parameters = args[0] if args else next(iter(keywords.values()), None)
-        watch = begin(self.connection, self._dbprofile_driver, text or sql, parameters, batch=batch, depth=3)
-        self._dbprofile, self._dbprofile_busy = None, True
+        link = self._dbprofile_link
+        if link is None or not link.on:
+            return super().execute(*arguments, **keywords)  # type: ignore[misc]  # the driver's
+        watch = begin(self, link, arguments, keywords)
+        if watch is None:
+            return super().execute(*arguments, **keywords)  # type: ignore[misc]
         try:
-            result = call(sql, *args, **keywords)
+            result = super().execute(*arguments, **keywords)  # type: ignore[misc]
         except BaseException as error:
-            failed(watch, error)
+            fail(watch, self, link, error)
             raise
-        finally:
-            self._dbprofile_busy = False
-        self._dbprofile = done(watch, self)
+        end(watch, self, link)
         return result
 
-    def fetchone(self: Any) -> Any:
+    def executemany(self, *arguments: Any, **keywords: Any) -> Any:
+        """One statement for each of many parameter sets."""
+        return self._dbprofile_send(super().executemany, "many", arguments, keywords)  # type: ignore[misc]
+
+    def _dbprofile_send(
+        self, call: Callable[..., Any], kind: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Any:
+        __tracebackhide__ = True
+        link = self._dbprofile_link
+        if link is None or not link.on:
+            return call(*arguments, **keywords)
+        watch = begin(self, link, arguments, keywords, kind)
+        self._dbprofile_link = None  # MySQL's drivers execute on this cursor what they make of a batch
+        try:
+            result = call(*arguments, **keywords)
+        except BaseException as error:
+            if watch is not None:
+                fail(watch, self, link, error)
+            raise
+        finally:
+            self._dbprofile_link = link
+        if watch is not None:
+            end(watch, self, link)
+        return result
+
+    def fetchone(self) -> Any:
         """One row, or ``None``."""
-        query, started = self._dbprofile, perf_counter_ns()
+        query = self._dbprofile_query
+        if query is None:
+            return super().fetchone()  # type: ignore[misc]
+        self._dbprofile_query = None
+        started = perf_counter_ns()
         try:
             row = super().fetchone()  # type: ignore[misc]
         except BaseException as error:
             fetched(query, started, (), error)
             raise
+        finally:
+            self._dbprofile_query = query
         fetched(query, started, () if row is None else (row,))
         return row
 
-    def fetchmany(self: Any, *args: Any, **keywords: Any) -> Any:
-        """Some rows."""
-        query, started = self._dbprofile, perf_counter_ns()
-        try:
-            rows = super().fetchmany(*args, **keywords)  # type: ignore[misc]
-        except BaseException as error:
-            fetched(query, started, (), error)
-            raise
-        fetched(query, started, rows)
-        return rows
+    def fetchmany(self, *size: Any, **keywords: Any) -> Any:
+        """As many rows as the driver gives."""
+        return self._dbprofile_fetch(super().fetchmany, *size, **keywords)  # type: ignore[misc]
 
-    def fetchall(self: Any) -> Any:
+    def fetchall(self) -> Any:
         """All rows that are left."""
-        query, started = self._dbprofile, perf_counter_ns()
+        return self._dbprofile_fetch(super().fetchall)  # type: ignore[misc]
+
+    def _dbprofile_fetch(self, call: Callable[..., Any], *size: Any, **keywords: Any) -> Any:
+        query = self._dbprofile_query
+        if query is None:
+            return call(*size, **keywords)
+        self._dbprofile_query = None
+        started = perf_counter_ns()
         try:
-            rows = super().fetchall()  # type: ignore[misc]
+            rows = call(*size, **keywords)
         except BaseException as error:
             fetched(query, started, (), error)
             raise
+        finally:
+            self._dbprofile_query = query
         fetched(query, started, rows)
         return rows
 
-    def __iter__(self: Any) -> Iterator[Any]:
-        """Row by row."""
+
+class Procedures(Cursor):
+    """Goes before a class of cursors that call procedures."""
+
+    def callproc(self, *arguments: Any, **keywords: Any) -> Any:
+        """A procedure of the database's."""
+        return self._dbprofile_send(super().callproc, "CALL", arguments, keywords)  # type: ignore[misc]
+
+
+class Next:
+    """Goes before a class of cursors that are their own iterators."""
+
+    _dbprofile_query: Query | None
+
+    def __next__(self) -> Any:
+        query = self._dbprofile_query
+        if query is None:
+            return super().__next__()  # type: ignore[misc]
+        self._dbprofile_query = None
+        started = perf_counter_ns()
+        try:
+            row = super().__next__()  # type: ignore[misc]
+        except StopIteration:
+            fetched(query, started, ())
+            raise
+        except BaseException as error:
+            fetched(query, started, (), error)
+            raise
+        finally:
+            self._dbprofile_query = query
+        fetched(query, started, (row,))
+        return row
+
+
+class Iterated:
+    """Goes before a class of cursors that give an iterator."""
+
+    _dbprofile_query: Query | None
+
+    def __iter__(self) -> Iterator[Any]:
         rows = super().__iter__()  # type: ignore[misc]
-        return rows if self._dbprofile is None else timed(self._dbprofile, rows)
+        query = self._dbprofile_query
+        return rows if query is None else timed(rows, query)
 
 
-def timed(query: hooks.Query, rows: Iterator[Any]) -> Iterator[Any]:
-    """Rows, each counted and timed."""
+def timed(rows: Iterator[Any], query: Query) -> Iterator[Any]:
+    """The rows of an iterator, each of them timed."""
     while True:
         started = perf_counter_ns()
         try:
@@ -118,114 +170,29 @@ def timed(query: hooks.Query, rows: Iterator[Any]) -> Iterator[Any]:
         yield row
 
 
-class AsyncWatched:
-    """The same for an asynchronous cursor. Its methods are called where the coroutine is made, so that the caller is on the stack."""
+for _method in (Cursor.execute, Cursor._dbprofile_send):
+    know(_method.__code__, Mark("execute", HOOK))
 
-    _dbprofile_driver: ClassVar[Driver]
-    _dbprofile: hooks.Query | None = None
-    _dbprofile_busy = False
-
-    def execute(self: Any, sql: Any, *args: Any, **keywords: Any) -> Coroutine[Any, Any, Any]:
-        """One statement."""
-        send: Callable[..., Coroutine[Any, Any, Any]] = self._dbprofile_send
-        return send(super().execute, sql, args, keywords)  # type: ignore[misc]
-
-    def executemany(self: Any, sql: Any, *args: Any, **keywords: Any) -> Coroutine[Any, Any, Any]:
-        """One statement for each of many parameter sets."""
-        send: Callable[..., Coroutine[Any, Any, Any]] = self._dbprofile_send
-        return send(super().executemany, sql, args, keywords, batch=True)  # type: ignore[misc]
-
-    def _dbprofile_send(
-        self: Any, call: Callable[..., Any], sql: Any, args: Any, keywords: Any, *, batch: bool = False
-    ) -> Coroutine[Any, Any, Any]:
-        if self._dbprofile_busy:
-            inner: Coroutine[Any, Any, Any] = call(sql, *args, **keywords)
-            return inner
-        parameters = args[0] if args else next(iter(keywords.values()), None)
-        watch = begin(self.connection, self._dbprofile_driver, sql, parameters, batch=batch, depth=3)
-        outer: Coroutine[Any, Any, Any] = self._dbprofile_await(call(sql, *args, **keywords), watch)
-        return outer
-
-    async def _dbprofile_await(self: Any, call: Coroutine[Any, Any, Any], watch: hooks.Stopwatch | None) -> Any:
-        __tracebackhide__ = True
-        if watch is not None:
-            watch.query.started = perf_counter_ns()
-        self._dbprofile, self._dbprofile_busy = None, True
-        try:
-            result = await call
-        except BaseException as error:
-            failed(watch, error)
-            raise
-        finally:
-            self._dbprofile_busy = False
-        self._dbprofile = done(watch, self)
-        return result
-
-    async def fetchone(self: Any) -> Any:
-        """One row, or ``None``."""
-        query, started = self._dbprofile, perf_counter_ns()
-        try:
-            row = await super().fetchone()  # type: ignore[misc]
-        except BaseException as error:
-            fetched(query, started, (), error)
-            raise
-        fetched(query, started, () if row is None else (row,))
-        return row
-
-    async def fetchmany(self: Any, *args: Any, **keywords: Any) -> Any:
-        """Some rows."""
-        query, started = self._dbprofile, perf_counter_ns()
-        try:
-            rows = await super().fetchmany(*args, **keywords)  # type: ignore[misc]
-        except BaseException as error:
-            fetched(query, started, (), error)
-            raise
-        fetched(query, started, rows)
-        return rows
-
-    async def fetchall(self: Any) -> Any:
-        """All rows that are left."""
-        query, started = self._dbprofile, perf_counter_ns()
-        try:
-            rows = await super().fetchall()  # type: ignore[misc]
-        except BaseException as error:
-            fetched(query, started, (), error)
-            raise
-        fetched(query, started, rows)
-        return rows
-
-    async def __aiter__(self: Any) -> AsyncIterator[Any]:
-        """Row by row."""
-        query, rows = self._dbprofile, super().__aiter__()  # type: ignore[misc]
-        while True:
-            started = perf_counter_ns()
-            try:
-                row = await anext(rows)
-            except StopAsyncIteration:
-                fetched(query, started, ())
-                return
-            except BaseException as error:
-                fetched(query, started, (), error)
-                raise
-            fetched(query, started, (row,))
-            yield row
+_combined: Final[dict[tuple[type, ...], type]] = {}
 
 
-def combined(base: type, driver: Driver) -> type:
-    """A class of cursors that watches, and is in all else the one that is given."""
-    if issubclass(base, (Watched, AsyncWatched)):
-        return base
-    mixin: type = AsyncWatched if "Async" in base.__name__ else Watched
-    return watched(base, mixin, driver)  # type: ignore[arg-type]  # classes are hashable
+def combined(*classes: type) -> Any:
+    """The class that inherits from these, in their order, and is called like the driver's or caller's among them."""
+    found = _combined.get(classes)
+    if found is None:
+        given = next(each for each in classes if not each.__module__.startswith("dbprofile_"))
+        names = {"__module__": given.__module__, "__qualname__": given.__qualname__, "__doc__": given.__doc__}
+        found = type(given)(given.__name__, classes, names)
+        if len(_combined) < _KEPT:
+            _combined[classes] = found
+    return found
 
 
-@lru_cache(maxsize=256)
-def watched(base: Any, mixin: Any, driver: Driver) -> type:
-    """A class made of a mixin of ours and a class of the driver's, under the name of the latter."""
-    names = {
-        "_dbprofile_driver": driver,
-        "__module__": base.__module__,
-        "__qualname__": base.__qualname__,
-        "__doc__": base.__doc__,
-    }
-    return type(base.__name__, (mixin, base), names)
+def cursor_class(given: type, *ours: type) -> Any:
+    """A class of cursors with our methods before its own.
+
+    Args:
+        given: the driver's, or the caller's.
+        ours: the classes here that fit the driver's.
+    """
+    return given if issubclass(given, Cursor) else combined(*ours, given)

@@ -1,18 +1,23 @@
-"""Proxies round connections and cursors of drivers that make only cursors of their own class."""
+"""Proxies round the connections and cursors of drivers that have no factory for them, and round connections that were open before."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
 
 import wrapt
 
-from dbprofile_dbapi.cursors import AsyncWatched, Watched, timed
-from dbprofile_dbapi.databases import Driver
-from dbprofile_dbapi.statements import begin, done, failed, fetched
+from dbprofile.hooks import HOOK, Mark, Query, fetched, know
+from dbprofile_dbapi.connections import Driver, Link, Names
+from dbprofile_dbapi.cursors import timed
+from dbprofile_dbapi.doors import Call, Door
+from dbprofile_dbapi.statements import begin, end, fail
 
-__all__ = ["ConnectionProxy", "CursorProxy", "unwrap"]
+__all__ = ["ConnectionProxy", "CursorProxy", "Proxied"]
+
 
 if TYPE_CHECKING:
     _Proxy = wrapt.ObjectProxy[Any]
@@ -21,150 +26,210 @@ else:
 
 
 class CursorProxy(_Proxy):
-    """A driver's cursor, watched. What the driver answers with its own cursor is answered with the proxy."""
+    """Stands for a cursor. What is not about executing and fetching goes to the cursor itself."""
 
-    def __init__(self, cursor: Any, connection: Any, driver: Driver) -> None:
+    _dbprofile_query: Query | None = None
+
+    def __init__(self, cursor: Any, connection: Any, link: Link) -> None:
         super().__init__(cursor)
         self._self_connection = connection
-        self._self_driver = driver
-        self._self_query: Any = None
+        self._self_link = link
 
-    def execute(self, sql: Any, *args: Any, **keywords: Any) -> Any:
+    def execute(self, *arguments: Any, **keywords: Any) -> Any:
         """One statement."""
-        __tracebackhide__ = True
-        return self._send(self.__wrapped__.execute, sql, args, keywords)
+        return self._self_send(self.__wrapped__.execute, "", arguments, keywords)
 
-    def executemany(self, sql: Any, *args: Any, **keywords: Any) -> Any:
+    def executemany(self, *arguments: Any, **keywords: Any) -> Any:
         """One statement for each of many parameter sets."""
-        __tracebackhide__ = True
-        return self._send(self.__wrapped__.executemany, sql, args, keywords, batch=True)
+        return self._self_send(self.__wrapped__.executemany, "many", arguments, keywords)
 
-    def executescript(self, sql: Any, *args: Any, **keywords: Any) -> Any:
-        """Several statements in one text."""
-        __tracebackhide__ = True
-        return self._send(self.__wrapped__.executescript, sql, args, keywords)
+    def callproc(self, *arguments: Any, **keywords: Any) -> Any:
+        """A procedure of the database's."""
+        return self._self_send(self.__wrapped__.callproc, "CALL", arguments, keywords)
 
-    def callproc(self, name: Any, *args: Any, **keywords: Any) -> Any:
-        """A stored procedure, recorded as ``CALL name``."""
-        __tracebackhide__ = True
-        return self._send(self.__wrapped__.callproc, name, args, keywords, text=f"CALL {name}")
-
-    def _send(
-        self, call: Callable[..., Any], sql: Any, args: Any, keywords: Any, *, text: str = "", batch: bool = False
+    def _self_send(
+        self, call: Callable[..., Any], kind: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> Any:
         __tracebackhide__ = True
-        parameters = args[0] if args else next(iter(keywords.values()), None)
-        watch = begin(self._self_connection, self._self_driver, text or sql, parameters, batch=batch, depth=3)
-        self._self_query = None
+        link = self._self_link
+        watch = begin(self, link, arguments, keywords, kind) if link.on else None
         try:
-            result = call(sql, *args, **keywords)
+            result = call(*arguments, **keywords)
         except BaseException as error:
-            failed(watch, error)
+            if watch is not None:
+                fail(watch, self, link, error)
             raise
-        self._self_query = done(watch, self.__wrapped__)
+        if watch is not None:
+            end(watch, self, link)
         return self if result is self.__wrapped__ else result
 
     def fetchone(self) -> Any:
         """One row, or ``None``."""
-        started = perf_counter_ns()
-        try:
-            row = self.__wrapped__.fetchone()
-        except BaseException as error:
-            fetched(self._self_query, started, (), error)
-            raise
-        fetched(self._self_query, started, () if row is None else (row,))
-        return row
+        return self._self_fetch(self.__wrapped__.fetchone, _one)
 
-    def fetchmany(self, *args: Any, **keywords: Any) -> Any:
-        """Some rows."""
-        started = perf_counter_ns()
-        try:
-            rows = self.__wrapped__.fetchmany(*args, **keywords)
-        except BaseException as error:
-            fetched(self._self_query, started, (), error)
-            raise
-        fetched(self._self_query, started, rows)
-        return rows
+    def fetchmany(self, *size: Any, **keywords: Any) -> Any:
+        """As many rows as the driver gives."""
+        return self._self_fetch(partial(self.__wrapped__.fetchmany, *size, **keywords), _all)
 
     def fetchall(self) -> Any:
         """All rows that are left."""
+        return self._self_fetch(self.__wrapped__.fetchall, _all)
+
+    def _self_fetch(self, call: Callable[[], Any], rows: Callable[[Any], Any]) -> Any:
+        query = self._dbprofile_query
+        if query is None:
+            return call()
         started = perf_counter_ns()
         try:
-            rows = self.__wrapped__.fetchall()
-        except BaseException as error:
-            fetched(self._self_query, started, (), error)
+            answer = call()
+        except StopIteration:
+            fetched(query, started, ())
             raise
-        fetched(self._self_query, started, rows)
-        return rows
+        except BaseException as error:
+            fetched(query, started, (), error)
+            raise
+        fetched(query, started, rows(answer))
+        return answer
 
     def __iter__(self) -> Iterator[Any]:
-        """Row by row."""
         rows = iter(self.__wrapped__)
-        return rows if self._self_query is None else timed(self._self_query, rows)
+        if rows is self.__wrapped__:
+            return self
+        return rows if self._dbprofile_query is None else timed(rows, self._dbprofile_query)
 
     def __next__(self) -> Any:
-        """The next row, of drivers whose cursors are iterators themselves."""
-        started = perf_counter_ns()
-        try:
-            row = next(self.__wrapped__)
-        except StopIteration:
-            fetched(self._self_query, started, ())
-            raise
-        except BaseException as error:
-            fetched(self._self_query, started, (), error)
-            raise
-        fetched(self._self_query, started, (row,))
-        return row
+        return self._self_fetch(self.__wrapped__.__next__, _next)
 
     @property
     def connection(self) -> Any:
-        """The connection, watched, of drivers whose cursors know it."""
+        """The connection, watched, where the driver's cursors know theirs."""
         _ = self.__wrapped__.connection  # a driver without it says so itself
         return self._self_connection
 
     def __enter__(self) -> Any:
-        """The proxy, where the driver gives its own cursor."""
         entered = self.__wrapped__.__enter__()
         return self if entered is self.__wrapped__ else entered
 
 
+def _one(row: Any) -> Any:
+    return () if row is None else (row,)
+
+
+def _next(row: Any) -> Any:
+    return (row,)
+
+
+def _all(rows: Any) -> Any:
+    return rows
+
+
 class ConnectionProxy(_Proxy):
-    """A driver's connection that makes watched cursors."""
+    """Stands for a connection, and hands out cursors that are recorded."""
 
-    def __init__(self, connection: Any, driver: Driver) -> None:
+    _dbprofile_query: Query | None = None
+
+    def __init__(self, connection: Any, link: Link) -> None:
         super().__init__(connection)
-        self._self_driver = driver
+        self._self_link = link
 
-    def cursor(self, *args: Any, **keywords: Any) -> Any:
-        """A cursor, watched."""
-        cursor = self.__wrapped__.cursor(*args, **keywords)
-        watched = isinstance(cursor, (Watched, AsyncWatched))  # it was opened while its driver was watched
-        return cursor if watched else CursorProxy(cursor, self, self._self_driver)
+    def cursor(self, *arguments: Any, **keywords: Any) -> Any:
+        """A cursor of the driver's, in a proxy."""
+        return CursorProxy(self.__wrapped__.cursor(*arguments, **keywords), self, self._self_link)
 
-    def execute(self, sql: Any, *args: Any, **keywords: Any) -> Any:
-        """One statement on a new cursor, of drivers whose connections have that."""
-        return self._short_cut("execute", sql, args, keywords)
+    # Beyond PEP 249; properties, so that a connection without them has none here either.
 
-    def executemany(self, sql: Any, *args: Any, **keywords: Any) -> Any:
+    @property
+    def execute(self) -> Any:
+        """One statement on a new cursor, where the driver's connections do that."""
+        return partial(self._self_send, self.__wrapped__.execute, "")
+
+    @property
+    def executemany(self) -> Any:
         """A batch on a new cursor."""
-        return self._short_cut("executemany", sql, args, keywords)
+        return partial(self._self_send, self.__wrapped__.executemany, "many")
 
-    def executescript(self, sql: Any, *args: Any, **keywords: Any) -> Any:
-        """Several statements on a new cursor."""
-        return self._short_cut("executescript", sql, args, keywords)
+    @property
+    def executescript(self) -> Any:
+        """A script on a new cursor."""
+        return partial(self._self_send, self.__wrapped__.executescript, "")
 
-    def _short_cut(self, name: str, sql: Any, args: Any, keywords: Any) -> Any:
-        getattr(self.__wrapped__, name)  # a driver without it says so itself
-        return getattr(self.cursor(), name)(sql, *args, **keywords)
+    def _self_send(self, call: Callable[..., Any], kind: str, /, *arguments: Any, **keywords: Any) -> Any:
+        __tracebackhide__ = True
+        link = self._self_link
+        unmade = _Unmade(self.__wrapped__)
+        watch = begin(unmade, link, arguments, keywords, kind) if link.on else None
+        try:
+            result = call(*arguments, **keywords)
+        except BaseException as error:
+            if watch is not None:
+                fail(watch, unmade, link, error)
+            raise
+        answer = self if result is self.__wrapped__ else _in_proxy(result, self)
+        if watch is not None:
+            end(watch, answer, link)
+        return answer
 
     def __enter__(self) -> Any:
-        """The proxy, where the driver gives its own connection; a watched cursor, where it gives that."""
         entered = self.__wrapped__.__enter__()
-        if entered is self.__wrapped__:
-            return self
-        return CursorProxy(entered, self, self._self_driver) if hasattr(entered, "fetchone") else entered
+        return self if entered is self.__wrapped__ else _in_proxy(entered, self)
 
 
-def unwrap(watched: Any) -> Any:
-    """The driver's own object behind a proxy, for functions that refuse one; anything else as it is."""
-    return watched.__wrapped__ if isinstance(watched, (ConnectionProxy, CursorProxy)) else watched
+class _Unmade:
+    """A cursor that the driver makes only with the statement."""
+
+    __slots__ = ("_dbprofile_query", "connection")
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+
+def _in_proxy(result: Any, connection: ConnectionProxy) -> Any:
+    is_cursor = hasattr(result, "fetchone") and hasattr(result, "execute")
+    return CursorProxy(result, connection, connection._self_link) if is_cursor else result
+
+
+for _method in (CursorProxy._self_send, ConnectionProxy._self_send):
+    know(_method.__code__, Mark("execute", HOOK))
+
+
+# --- the door -------------------------------------------------------------------------------------------------------
+
+#: Product and dialect behind drivers that tell neither.
+_PRODUCTS: Final = {
+    "cx_Oracle": ("oracle", "generic"),
+    "mariadb": ("mariadb", "mysql"),
+    "mysql": ("mysql", "mysql"),
+    "oracledb": ("oracle", "generic"),
+    "pg8000": ("postgresql", "postgresql"),
+    "pymssql": ("mssql", "generic"),
+}
+
+
+class Proxied(Door):
+    """Of a driver that we know nothing of but PEP 249."""
+
+    def __init__(self, module: ModuleType) -> None:
+        system, dialect = _PRODUCTS.get(module.__name__.partition(".")[0], ("other_sql", "generic"))
+        super().__init__(Driver(module, system, dialect, names=_names, errors=(module.Error,)), (module, "connect"))
+
+    def prepare(self, call: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Call:
+        """The driver's own connections come out."""
+        return call, arguments, keywords
+
+    def adopt(self, connection: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
+        """In a proxy."""
+        return ConnectionProxy(connection, self.link(connection, arguments, keywords))
+
+    def wrap(self, connection: Any) -> Any:
+        """In a proxy too."""
+        return ConnectionProxy(connection, self.link(connection, (), {}))
+
+
+def _names(_connection: Any, _arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Names:
+    namespace = next((keywords[name] for name in ("database", "dbname", "db") if name in keywords), None)
+    host, port = keywords.get("host"), keywords.get("port")
+    return Names(
+        namespace if isinstance(namespace, str) else None,
+        host if isinstance(host, str) else None,
+        port if isinstance(port, int) else None,
+    )
