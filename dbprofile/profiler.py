@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -20,6 +21,7 @@ from dbprofile.findings.report import Report
 from dbprofile.findings.silence import Silence, Silenced
 from dbprofile.guard import guarded
 from dbprofile.output.sinks import LogSink
+from dbprofile.output.told import Told
 from dbprofile.rules import DEFAULT_RULES
 from dbprofile.rules.rule import Rule
 from dbprofile.settings import Settings, project_root, project_settings, switch
@@ -323,7 +325,10 @@ def watch(profiler: Profiler, debug: bool | None) -> None:
         watched = sys.stderr is not None and sys.stderr.isatty()
     console = "findings" if chosen == "findings" else settings.console
     if watched and console != "off" and not any(isinstance(sink, LogSink) for sink in profiler.sinks):
-        profiler.add_sink(LogSink(console, root=project_root()))
+        root = project_root()
+        # A log of CI is read once, from its beginning, and JSON by programs.
+        told = None if console == "json" or os.environ.get("CI") else Told(root)
+        profiler.add_sink(LogSink(console, root=root, told=told))
 
 
 def _built_from(given: Mapping[str, Any]) -> Profiler:

@@ -110,7 +110,7 @@ ORDER = {
         "eager",
     ),
     "dbprofile.findings": ("finding", "fixes", "comments", "baseline", "silence", "report"),
-    "dbprofile.output": ("terminal", "renderers", "background", "history", "sinks"),
+    "dbprofile.output": ("terminal", "told", "renderers", "background", "history", "sinks"),
 }
 """Within a folder a module imports only what stands before it; modules not named here only must not form a cycle."""
 

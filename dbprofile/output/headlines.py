@@ -39,20 +39,26 @@ _EXTENTS: Final = (
 )
 
 
-def headline(report: Report, terminal: Terminal) -> str:
-    """One line of at most the terminal's width; too narrow for all it loses the rows, the bracket, and then parts of the name."""
+def headline(report: Report, terminal: Terminal, findings: str = "") -> str:
+    """One line of at most the terminal's width; too narrow for all it loses the rows, the bracket, and then parts of the name.
+
+    Args:
+        report: what it is about.
+        terminal: where it goes.
+        findings: what is said of its findings; how many they are if it is empty.
+    """
+    findings = findings or _findings(report)
     number = f"#{report.profile.number}" if report.profile.number else ""
     room = terminal.width - (len(number) + 2 if number else 0)
     name = _name(report.profile, terminal)
-    told = [[f"dbprofile {name}", *_parts(report, terminal, extent)] for extent in _EXTENTS]
+    told = [[f"dbprofile {name}", *_parts(report, terminal, extent, findings)] for extent in _EXTENTS]
     parts = next((parts for parts in told if _width(parts) <= room), told[-1])
     spare = room - _width(parts)
     if spare < 0:
         parts[0] = "dbprofile " + elide_middle(name, max(cells(name) + spare, _SHORTEST_NAME), terminal.ellipsis)
         spare = max(room - _width(parts), 0)
     if report.worst is not None:
-        counted = _findings(report)
-        parts = [terminal.paint(part, str(report.worst)) if part == counted else part for part in parts]
+        parts = [terminal.paint(part, str(report.worst)) if part == findings else part for part in parts]
     gap = " " * (spare + 2 if terminal.aligned else 2) if number else ""
     return " | ".join(parts) + gap + terminal.paint(number, "faint")
 
@@ -86,14 +92,14 @@ def _above(profile: Profile) -> str:
     return f" of {number}" if number else ""
 
 
-def _parts(report: Report, terminal: Terminal, extent: _Extent) -> Iterator[str]:
+def _parts(report: Report, terminal: Terminal, extent: _Extent, findings: str) -> Iterator[str]:
     profile = report.profile
     yield quantity(profile.query_count, "query", "queries")
     yield _time(report, bracket=extent.bracket)
     if extent.rows and profile.rows:
         yield quantity(profile.rows, "row")
     if report.findings:
-        yield _findings(report)
+        yield findings
     if profile.queries and profile.counters:
         yield f"{sum(counter.count for counter in profile.counters):,} only counted"
     for missed, word in ((profile.untracked, "untracked"), (profile.late, "late")):

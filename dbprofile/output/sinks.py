@@ -14,6 +14,7 @@ from dbprofile.findings.report import Report
 from dbprofile.output.renderers import text
 from dbprofile.output.source import Root
 from dbprofile.output.terminal import LOG, Terminal
+from dbprofile.output.told import Again, Fixed, Told
 
 __all__ = ["LogSink"]
 
@@ -30,32 +31,42 @@ class LogSink:
     Args:
         console: ``text``, ``findings`` (nothing where all is well), or ``json`` (one object a line).
         root: the folder that paths are shown relative to; the working directory if ``None``.
+        told: what was told already: findings that it knows are one line, and their end is told once. ``None`` tells all each time.
         colour: what a person chose; ``NO_COLOR``, ``FORCE_COLOR`` and the terminal decide if ``None``.
 
     Raises:
         ConfigurationError: for another ``console``.
     """
 
-    def __init__(self, console: str = "text", *, root: Root | None = None, colour: bool | None = None) -> None:
+    def __init__(
+        self, console: str = "text", *, root: Root | None = None, told: Told | None = None, colour: bool | None = None
+    ) -> None:
         if console not in {"text", "findings", "json"}:
             raise ConfigurationError(f"dbprofile: console={console!r} is not one of 'text', 'findings', 'json'")
         self._quiet = console == "findings"
         self._root = root
+        self._told = told
         self._colour = colour
         self._render: Callable[[Report, Terminal], str] = self._json() if console == "json" else self._text
 
     def __call__(self, report: Report) -> None:
         """Log one report."""
         wrong = report.worst is not None and report.worst >= Severity.WARNING
-        if self._quiet and not wrong:
+        known = self._told.of(report) if self._told is not None else None
+        if self._quiet and not wrong and known is None:
             return
         ours = _use_console()
         log, level = (_findings_log, logging.WARNING) if wrong else (_log, logging.INFO)
         if log.isEnabledFor(level):
             terminal = Terminal.of(sys.stderr, colour=self._colour) if ours and sys.stderr is not None else LOG
-            shown = self._render(report, terminal)
+            shown = self._known(report, known, terminal) or self._render(report, terminal)
             # A block ends with a blank line, else the server's own next line looks like a part of it.
             log.log(level, "%s\n" if ours and "\n" in shown else "%s", shown, extra=_facts(report))
+
+    def _known(self, report: Report, known: Again | Fixed | None, terminal: Terminal) -> str:
+        if isinstance(known, Again):
+            return text.render_again(report, known, terminal)
+        return text.render_fixed(report, known, terminal, root=self._root) if known is not None else ""
 
     def _text(self, report: Report, terminal: Terminal) -> str:
         return text.render([report], terminal, root=self._root)
