@@ -28,7 +28,9 @@ SCOPE: Final = "dbprofile"
 _awaited: dict[int, Scope] = {}
 #: Scopes of responses that were dropped unclosed. A finalizer may run anywhere, under a lock of a sink's too: it only leaves a note.
 _dropped: deque[Scope] = deque()
+#: Django's own method; it stays when ours goes, for the responses that are on their way.
 _original: Any = None
+_heard = False
 
 
 def scope_of(request: HttpRequest) -> Scope | None:
@@ -98,8 +100,9 @@ def _close(self: Any) -> None:
 
 def hear_requests() -> None:
     """Have each request that Django closes end its scope."""
-    global _original
-    if _original is None:
+    global _original, _heard
+    if not _heard:
+        _heard = True
         _original = HttpRequest.close
         HttpRequest.close = _close  # type: ignore[method-assign]
         atexit.register(_end_all)
@@ -107,10 +110,10 @@ def hear_requests() -> None:
 
 def leave_requests() -> None:
     """Undo ``hear_requests``, if nobody has replaced ours since."""
-    global _original
+    global _heard
     if HttpRequest.close is _close:
+        _heard = False
         HttpRequest.close = _original  # type: ignore[method-assign]
-        _original = None
         atexit.unregister(_end_all)
 
 

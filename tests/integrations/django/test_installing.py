@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 from asgiref.sync import SyncToAsync
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.db.backends.utils import CursorWrapper
 from django.db.models.query import ModelIterable, RawModelIterable
 from django.http import HttpRequest
+from django.test import Client, RequestFactory
 
 import dbprofile_django
-from dbprofile import Profiler, record
+from dbprofile import Profiler, Report, record
 from dbprofile_django import configuration, queries
 from dbprofile_django.queries import record_statement
 from tests.integrations.django.shop.models import Customer, Order
@@ -114,20 +116,41 @@ def test_it_is_taken_out_of_every_thread() -> None:
     assert connection.execute_wrappers == [record_statement]
 
 
-def test_what_others_put_over_ours_stays_theirs() -> None:
-    ours = BaseDatabaseWrapper.rollback
+@pytest.mark.parametrize(("owner", "name"), PATCHED, ids=lambda part: getattr(part, "__name__", part))
+def test_what_others_put_over_ours_stays_theirs_and_works(owner: Any, name: str, reports: list[Report]) -> None:
+    ours = vars(owner)[name]
 
-    def theirs(self: Any) -> None:
-        ours(self)
+    def theirs(self: Any, *arguments: Any) -> Any:
+        return ours(self, *arguments)
 
-    BaseDatabaseWrapper.rollback = theirs  # type: ignore[method-assign]
+    setattr(owner, name, theirs)
     try:
-        dbprofile_django.uninstall()
-        assert vars(BaseDatabaseWrapper)["rollback"] is theirs
+        for _ in range(2):
+            dbprofile_django.uninstall()
+            assert vars(owner)[name] is theirs
+            Client().get("/orders/")
+            dbprofile_django.install()
+            reports.clear()
+            Client().get("/orders/")
+            connection.close()
+            assert [report.profile.query_count for report in reports] == [6]
     finally:
-        BaseDatabaseWrapper.rollback = ours  # type: ignore[method-assign]
+        setattr(owner, name, ours)
+    reports.clear()
+    Client().get("/orders/")
+    assert [report.profile.query_count for report in reports] == [6]
+
+
+def test_a_request_on_its_way_while_it_is_taken_out_is_closed_as_django_does(reports: list[Report]) -> None:
+    request = RequestFactory().post("/", {"file": SimpleUploadedFile("name.txt", b"content")})
+    file: Any = request.FILES["file"]
+    close = request.close  # as Django's handler has it when the response is made
+    dbprofile_django.uninstall()
+    try:
+        close()
+    finally:
         dbprofile_django.install()
-    assert vars(BaseDatabaseWrapper)["rollback"] is ours
+    assert file.closed
 
 
 @fork_safe
