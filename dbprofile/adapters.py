@@ -11,16 +11,21 @@ from dbprofile.errors import ConfigurationError
 from dbprofile.guard import guarded
 from dbprofile.settings import switch
 
-__all__ = ["GROUP", "install"]
+__all__ = ["DRIVERS", "GROUP", "install"]
 
 #: Entry points of this group are named like the library they wait for; each is a function without arguments.
 GROUP = "dbprofile.adapters"
+#: The same for raw drivers, which libraries use for themselves too.
+DRIVERS = "dbprofile.drivers"
 
 _installed: set[str] = set()
 
 
-def install() -> None:
+def install(*, drivers: bool = False) -> None:
     """Install every adapter whose library is imported, or as soon as it is. Imports nothing itself. Idempotent.
+
+    Args:
+        drivers: raw drivers as well, whose statements are otherwise seen only through an ORM.
 
     Frameworks whose adapter needs the application object (Flask, FastAPI) are set up by hand. An adapter that cannot be installed
     costs a line in the log, and the import that it waited for nothing.
@@ -30,7 +35,7 @@ def install() -> None:
     """
     if switch() is False:
         return
-    for entry_point in entry_points(group=GROUP):
+    for entry_point in (*entry_points(group=GROUP), *(entry_points(group=DRIVERS) if drivers else ())):
         if entry_point.name not in _installed:
             hook = _hook(entry_point)
             _installed.add(entry_point.name)
@@ -40,7 +45,7 @@ def install() -> None:
 def _hook(entry_point: EntryPoint) -> Callable[[object], None]:
     if not entry_point.attr:
         raise ConfigurationError(
-            f"dbprofile: the entry point {entry_point.value!r} of {GROUP} names no function; write package:install"
+            f"dbprofile: the entry point {entry_point.value!r} of {entry_point.group} names no function; write package:install"
         )
 
     @guarded(f"adapters.install {entry_point.name}", None)

@@ -37,6 +37,16 @@ def test_an_adapter_is_installed_once_when_its_library_is_imported(monkeypatch: 
     assert sys.modules["adapter_of_a_test"].calls == [1]
 
 
+def test_a_raw_driver_is_watched_only_where_drivers_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = (EntryPoint(LIBRARY, "adapter_of_a_test:install", adapters.DRIVERS),)
+    monkeypatch.setattr(adapters, "entry_points", lambda group: declared if group == adapters.DRIVERS else ())
+    adapters.install()
+    __import__(LIBRARY)
+    assert "adapter_of_a_test" not in sys.modules
+    adapters.install(drivers=True)
+    assert sys.modules["adapter_of_a_test"].calls == [1]
+
+
 @pytest.mark.usefixtures("failing_open")
 def test_an_adapter_that_cannot_be_imported_does_not_break_the_import_of_its_library(
     monkeypatch: pytest.MonkeyPatch,
