@@ -110,7 +110,9 @@ class Scope:
         self.detailed = 0
         self.root: FrameType | None = None
         outer = self.outer = enclosing_scope()
-        self.unit: Hashable = (kind, number) if kind in UNIT_KINDS or outer is None else outer.unit
+        # Tests are units where something stands round them: of a command that runs many no two are judged together.
+        alone = kind in UNIT_KINDS or kind == "test" or outer is None
+        self.unit: Hashable = (kind, number) if alone or outer is None else outer.unit
         self._on_close = on_close
         self._on_settle = on_settle
         # Lanes are numbered by the unit of work, so that blocks inside it that run at once do not all begin at 0.

@@ -502,3 +502,13 @@ def test_what_is_unfinished_is_said_once_by_a_scope_and_by_those_round_it(
         inner.lane().unfinished += 2
     assert [report.profile.unfinished for report in reports[:2]] == [1, 2]
     assert [scope.profile().unfinished for scope in (middle, outer)] == [3, 3]
+
+
+def test_tests_inside_a_command_are_units_of_their_own_and_a_block_is_not() -> None:
+    with Profiler().scope("command", "pytest", reach="process") as command:
+        with Profiler().scope("test", "test_one") as one:
+            assert one.unit == ("test", one.number)
+            with Profiler().scope("block", "inside") as block:
+                assert block.unit == one.unit
+        with Profiler().scope("block", "beside") as block:
+            assert block.unit == command.unit
