@@ -111,12 +111,16 @@ class Silence:
     """
 
     def __init__(self, rules: Sequence[IgnoreRule] = (), root: str = "", baseline: Baseline | None = None) -> None:
+        self.baseline = baseline
         self._rules = rules
         self._root = root
-        self._baseline = baseline
         self._used: set[int] = set()
         self._comments_used: set[tuple[str, int]] = set()
         self._files: set[str] = set()
+
+    def with_baseline(self, baseline: Baseline) -> Silence:
+        """The same with another baseline, or with one at all."""
+        return Silence(self._rules, self._root, baseline)
 
     def split(self, findings: Iterable[Finding], profile: Profile) -> tuple[tuple[Finding, ...], tuple[Silenced, ...]]:
         """The findings that are told, and those that are silenced."""
@@ -143,8 +147,8 @@ class Silence:
             if rule.matches(finding, profile, self._root):
                 self._used.add(number)
                 return Silenced(finding, f"settings ignore[{number}]", rule.reason)
-        if self._baseline is not None and self._baseline.covers(finding):
-            return Silenced(finding, "baseline", self._baseline.reason_of(finding))
+        if self.baseline is not None and self.baseline.covers(finding):
+            return Silenced(finding, "baseline", self.baseline.reason_of(finding))
         return None
 
     def stale(self) -> list[str]:
