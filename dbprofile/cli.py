@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NoReturn, Protocol
 
 from dbprofile.errors import ConfigurationError
-from dbprofile.verbs import demo, fingerprint
+from dbprofile.verbs import demo, fingerprint, run
 
 __all__ = ["main"]
 
@@ -22,18 +22,23 @@ class Verb(Protocol):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare what the verb takes."""
 
-    def run(self, arguments: argparse.Namespace) -> int:
-        """Do it. Returns the exit code: 0 fine, 1 findings or a worse comparison, 2 wrong usage."""
+    def perform(self, arguments: argparse.Namespace) -> int | Callable[[], int]:
+        """Do it.
+
+        Returns:
+            The exit code: 0 fine, 1 findings or a worse comparison, 2 wrong usage; or a function that returns it, for what is not
+            ours: whatever that raises is raised on.
+        """
 
 
-VERBS: Final[dict[str, Verb]] = {"demo": demo, "fingerprint": fingerprint}
+VERBS: Final[dict[str, Verb]] = {"demo": demo, "run": run, "fingerprint": fingerprint}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code."""
     given = _parser().parse_args(arguments)
     try:
-        return VERBS[given.verb].run(given)
+        outcome = VERBS[given.verb].perform(given)
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -43,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+    return outcome if isinstance(outcome, int) else outcome()
 
 
 def _parser() -> argparse.ArgumentParser:

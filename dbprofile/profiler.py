@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from fnmatch import fnmatchcase
 from importlib import import_module
 from random import random
@@ -29,7 +30,7 @@ from dbprofile.settings import Settings, project_root, project_settings, switch
 if TYPE_CHECKING:
     from types import ModuleType, TracebackType
 
-__all__ = ["Profiler", "Sink", "default_profiler", "profiler_for", "set_default_profiler", "watch"]
+__all__ = ["Profiler", "Sink", "build_profiler", "default_profiler", "profiler_for", "set_default_profiler", "watch"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -147,6 +148,12 @@ class Profiler:
         findings.sort(key=lambda finding: (-finding.severity, -finding.avoidable_seconds, -finding.seconds))
         return _split(self.silence, tuple(findings), profile)
 
+    def without_sinks(self) -> Profiler:
+        """One with the same rules and settings whose reports go nowhere: for whoever asks for them."""
+        twin = copy(self)
+        vars(twin).update(sinks=(), _told=dict.fromkeys(self._told, ()), _follows=False)
+        return twin
+
     @guarded("profiler.close", None)
     def close(self) -> None:
         """Tell nobody of anything any more. Idempotent."""
@@ -253,7 +260,7 @@ def default_profiler() -> Profiler:
     """
     global _default
     if _default is None:
-        _default = _built_from(project_settings())
+        _default = build_profiler(project_settings())
     return _default
 
 
@@ -284,7 +291,7 @@ def profiler_for(given: Mapping[str, object], *, debug: bool | None, profiler: o
     if profiler is not None:
         by_hand = _by_hand(profiler, given)
         return None if chosen is False or not by_hand.settings.enabled else by_hand
-    built = _built_from({**project_settings(), **given}) if given else default_profiler()
+    built = build_profiler({**project_settings(), **given}) if given else default_profiler()
     if chosen is False or not built.settings.enabled:
         return None
     watch(built, debug)
@@ -331,6 +338,11 @@ def watch(profiler: Profiler, debug: bool | None) -> None:
         profiler.add_sink(LogSink(console, root=root, told=told))
 
 
-def _built_from(given: Mapping[str, Any]) -> Profiler:
+def build_profiler(given: Mapping[str, Any]) -> Profiler:
+    """A Profiler from keys and values of settings alone.
+
+    Raises:
+        ConfigurationError: for an unknown key or a value of the wrong type.
+    """
     Settings.of(given)  # first: `rules` and `sinks` are keywords of a Profiler, but no settings
     return Profiler(**given)

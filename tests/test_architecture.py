@@ -51,8 +51,10 @@ ROOMS: dict[str, set[str]] = {
         "advisor",
         "audit",
         "web",
+        "programs",
     },
-    "cli": {*GROUND, "settings", "verbs"},
+    "programs": {*EVERY_FLOOR, "settings", "profiler"},
+    "cli": {*GROUND, "settings", "programs", "verbs"},
     "__main__": {"cli"},
     "": {*EVERY_FLOOR, "settings", "profiler", "recording", "adapters"},
 }

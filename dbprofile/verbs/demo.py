@@ -17,7 +17,7 @@ from dbprofile.errors import ConfigurationError
 from dbprofile.findings.report import Report
 from dbprofile.profiler import default_profiler
 
-__all__ = ["HELP", "add_arguments", "run"]
+__all__ = ["HELP", "add_arguments", "perform"]
 
 HELP: Final = "show what dbprofile says, on a small shop with planted faults"
 
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, help="go on serving the shop at this port of 127.0.0.1")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def perform(arguments: argparse.Namespace) -> int:
     """Visit the shop and print what the dev server prints.
 
     Raises:

@@ -13,7 +13,7 @@ from dbprofile.sql.dialects import DIALECT_NAMES
 from dbprofile.sql.statement import Statement
 from dbprofile.sql.tokens import LONGEST_TEXT, PARAMSTYLES
 
-__all__ = ["HELP", "add_arguments", "run"]
+__all__ = ["HELP", "add_arguments", "perform"]
 
 HELP: Final = "show the canonical text, fingerprint, summary and tables of a statement"
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def perform(arguments: argparse.Namespace) -> int:
     """Print the facts of the text; one text is one statement, whatever semicolons are in it.
 
     Raises:

@@ -1,0 +1,16 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+import argparse
+
+__all__ = ["add_colour"]
+
+
+def add_colour(parser: argparse.ArgumentParser) -> None:
+    """``--color`` and ``--no-color``; without either the terminal and the environment decide, and ``colour`` is ``None``."""
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument(
+        "--color", dest="colour", action="store_true", default=None, help="colour, whatever the terminal is"
+    )
+    chosen.add_argument("--no-color", dest="colour", action="store_false", default=None, help="no colour")
