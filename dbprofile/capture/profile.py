@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 
 from dbprofile.capture.counters import Counter, counting_class
 from dbprofile.capture.query import Query
 
 __all__ = ["Profile", "database_seconds"]
+
+_started = attrgetter("started")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,12 +109,13 @@ class Profile:
 def database_seconds(queries: Iterable[Query]) -> float:
     """The union over time of execute and fetch, in seconds.
 
-    Within one lane nothing overlaps, so sums are exact there. Between lanes (``gather``, threads) the intervals decide; the
-    fetches of a query count as one interval from its first fetch on.
+    Within one lane nothing overlaps but what is sent while another statement is under way, by a wrapper or a listener: the time of
+    that one holds it. Between lanes (``gather``, threads) the intervals decide; the fetches of a query count as one interval from
+    its first fetch on.
     """
     queries = list(queries)
     if len({(query.unit, query.lane) for query in queries}) < 2:  # lanes are numbered by unit
-        return sum(query.total_seconds for query in queries)
+        return sum(query.total_seconds for query in _outermost(queries))
     intervals = []
     for query in queries:
         intervals.append((query.started, query.started + round(query.seconds * 1e9)))
@@ -123,3 +127,13 @@ def database_seconds(queries: Iterable[Query]) -> float:
         total += max(0, stop - max(start, end))
         end = max(end, stop)
     return total / 1e9
+
+
+def _outermost(queries: Iterable[Query]) -> Iterator[Query]:
+    """Of the queries of one lane those that were not sent while another one was executed."""
+    end = 0.0
+    for query in sorted(queries, key=_started):
+        over = query.started + query.seconds * 1e9
+        if over > end or not query.started:  # of one made by hand nobody may have said when it began
+            end = over
+            yield query

@@ -1,11 +1,28 @@
+import pytest
+
 from dbprofile.capture.counters import is_transaction_control
 from dbprofile.capture.profile import database_seconds
 from dbprofile.capture.provenance import Provenance
-from tests.building import profile, read
+from dbprofile.capture.query import Query
+from tests.building import SQLITE, profile, read
 
 
 def test_database_time_of_one_lane_is_the_sum() -> None:
     assert database_seconds([read("SELECT 1", at=1, ms=20), read("SELECT 1", at=30, ms=30)]) == 0.05
+
+
+def test_database_time_holds_what_is_sent_while_another_statement_is_under_way_once() -> None:
+    outer = read("SELECT 1", at=1, ms=50)
+    inside = read("SELECT 2", at=11, ms=20)
+    inside.fetches, inside.fetch_started, inside.fetch_seconds = 1, 31_000_000, 0.01
+    after = read("SELECT 3", at=60, ms=5)
+
+    assert round(database_seconds([inside, outer, after]), 6) == 0.055
+    assert round(database_seconds([inside, outer, after, read("SELECT 4", at=100, ms=1, lane=1)]), 6) == 0.056
+
+
+def test_queries_of_which_nobody_said_when_they_began_are_summed() -> None:
+    assert database_seconds([Query("SELECT 1", SQLITE, seconds=0.02) for _ in range(3)]) == pytest.approx(0.06)
 
 
 def test_database_time_of_parallel_lanes_is_the_union() -> None:
