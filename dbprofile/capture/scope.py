@@ -477,6 +477,7 @@ def receiver() -> Scope | None:
     return _OUTSIDE if _listeners else None
 
 
+@guarded("scope.late", None)
 def _late_receiver(closed: Scope) -> Scope | None:
     """For a task that outlived its request: counted as late, never guessed into another unit."""
     if closed is _MUTED:

@@ -142,6 +142,7 @@ class _Request:
         if pattern is not None:
             routed(self.scope, self._connection["method"], pattern)
 
+    @guarded("asgi.failed", None)
     def failed(self, error: BaseException) -> None:
         if self.scope.phase == "handling":
             self._name()
@@ -190,5 +191,6 @@ class _Websocket:
             scope.parent = None
             self._handling = True
 
+    @guarded("asgi.failed", None)
     def failed(self, error: BaseException) -> None:
         failed(self.scope, error)

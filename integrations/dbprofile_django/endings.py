@@ -12,7 +12,7 @@ from collections import deque
 from contextlib import suppress
 from functools import partial
 from time import perf_counter_ns
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -46,8 +46,9 @@ def keep_scope(request: HttpRequest, scope: Scope) -> None:
 
 def end_with(scope: Scope, response: HttpResponseBase) -> None:
     """Have a scope end when the response is closed, when the request is, or when nobody can close them any more."""
+    ending = _Ending(scope)
+    response._resource_closers.append(ending)  # type: ignore[attr-defined]
     _awaited[id(scope)] = scope
-    response._resource_closers.append(_Ending(scope))  # type: ignore[attr-defined]
 
 
 @guarded("django.end", None)
@@ -69,33 +70,47 @@ class _Ending:
 
     __slots__ = ("_scope",)
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
+    _scope: Scope
+
+    def __new__(cls, scope: Scope) -> Self:
+        """Whole from the start: what is half made has a finalizer too."""
+        ending = super().__new__(cls)
+        ending._scope = scope
+        return ending
 
     def __call__(self) -> None:
         _end(self._scope)
         end_dropped()
 
     def __del__(self) -> None:
-        scope = self._scope
-        if scope.open:
-            scope.stopped = scope.stopped or perf_counter_ns()
-            _dropped.append(scope)
+        _note_dropped(self._scope)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Middleware that caches whole responses may stand outside, and pickles a response with its closers.
         return (partial, (bool,))
 
 
+@guarded("django.note_dropped", None)
+def _note_dropped(scope: Scope) -> None:
+    if scope.open:
+        scope.stopped = scope.stopped or perf_counter_ns()
+        _dropped.append(scope)
+
+
 def _close(self: Any) -> None:
     try:
         _original(self)
     finally:
-        scope = scope_of(self)
-        # A copy of the request, or the request itself as it is handed to another view, is closed while it is still being handled.
-        if scope is not None and id(scope) in _awaited:
-            _end(scope)
-        end_dropped()
+        _closed(self)
+
+
+@guarded("django.closed", None)
+def _closed(request: HttpRequest) -> None:
+    scope = scope_of(request)
+    # A copy of the request, or the request itself as it is handed to another view, is closed while it is still being handled.
+    if scope is not None and id(scope) in _awaited:
+        _end(scope)
+    end_dropped()
 
 
 def hear_requests() -> None:

@@ -78,13 +78,16 @@ def record_statement(
     except BaseException as error:
         stop(watch, error=error, handle=context)
         raise
-    affected = _affected(cursor, sql, link) if isinstance(sql, str) and is_write(sql) else None
+    # Nearly all others are a SELECT of Django's, of which nothing is asked.
+    affected = _affected(cursor, sql, link) if isinstance(sql, str) and sql[:1] != "S" else None
     stop(watch, handle=context, affected_rows=affected)
     return result
 
 
 @guarded("django.affected_rows", None)
 def _affected(cursor: Any, sql: str, link: Link) -> int | None:
+    if not is_write(sql):
+        return None
     rows = cursor.cursor.rowcount
     if rows == 0 and link.database.dialect == "sqlite" and "RETURNING" in sql:
         return None  # it knows when they have been read
@@ -128,6 +131,7 @@ def _attach(connection: Any) -> None:
     _attached.add(connection)
 
 
+@guarded("django.connected", None)
 def _connected(*, connection: Any, **_keywords: Any) -> None:
     with _lock:
         if _installed:
