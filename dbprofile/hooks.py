@@ -216,6 +216,7 @@ def stop(
         listener.query_done(query, handle, error)
 
 
+@guarded("hooks.again", None, hot=True)
 def again(watch: Stopwatch, seconds: float) -> None:
     """Add a further round trip to a batch that has been recorded already."""
     watch.query.seconds += seconds

@@ -3,7 +3,6 @@ import contextvars
 import gc
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -25,7 +24,6 @@ from dbprofile.streaming import (
     sent,
     serve,
 )
-from tests.faults import faults
 from tests.sources import Connection, shop
 
 
@@ -430,41 +428,3 @@ def test_nothing_is_kept_of_a_request_that_is_over(profiler: Profiler, database:
     gc.collect()
 
     assert gone() is None
-
-
-# --- faults of ours -------------------------------------------------------------------------------------------------
-
-Fault = Callable[[], AbstractContextManager[None]]
-
-
-@pytest.mark.parametrize("fault", faults())
-def test_a_fault_of_ours_changes_no_body(profiler: Profiler, failing_open: None, fault: Fault) -> None:
-    def serve_rows() -> Rows:
-        with shop() as database, fault():
-            scope = open_request(profiler, "GET", "/")
-            rows = Rows(database)
-            body = responding(rows)({}, start) if scope is None else serve(responding(rows), {}, start, scope)
-            assert list(body) == [b"item"] * 3
-            close = getattr(body, "close", None)
-            assert close is not None
-            close()
-        return rows
-
-    # In a context of its own: a scope that could not be left stays current there.
-    assert contextvars.copy_context().run(serve_rows).closed == 1
-
-
-@pytest.mark.parametrize("fault", faults())
-async def test_a_fault_of_ours_changes_no_asynchronous_body(
-    profiler: Profiler, failing_open: None, fault: Fault
-) -> None:
-    async def rows() -> AsyncIterator[int]:
-        for number in range(3):
-            await asyncio.sleep(0)
-            yield number
-
-    scope = request(profiler)
-    with fault():
-        body = AsyncBody(rows(), scope)
-        assert [number async for number in body] == [0, 1, 2]
-        await body.aclose()

@@ -104,7 +104,7 @@ def _close(self: Any) -> None:
         _closed(self)
 
 
-@guarded("django.closed", None)
+@guarded("django.request_closed", None)
 def _closed(request: HttpRequest) -> None:
     scope = scope_of(request)
     # A copy of the request, or the request itself as it is handed to another view, is closed while it is still being handled.

@@ -34,6 +34,7 @@ class _Flight:
         self.started = perf_counter_ns()
 
 
+@hooks.guarded("sqlalchemy.before", None, hot=True)
 def _before(
     _connection: object, _cursor: object, statement: Any, parameters: Any, context: Any, executemany: bool
 ) -> None:
@@ -53,6 +54,7 @@ def _before(
         context._dbprofile_flight = _Flight(watch, continues=known is not None)
 
 
+@hooks.guarded("sqlalchemy.after", None, hot=True)
 def _after(
     _connection: object, cursor: Any, _statement: object, _parameters: object, context: Any, executemany: bool
 ) -> None:
@@ -67,6 +69,7 @@ def _after(
         keep_batch(context, flight.watch)
 
 
+@hooks.guarded("sqlalchemy.failed", None)
 def _failed(failure: Any) -> None:
     error = failure.original_exception
     flight = _landed(failure.execution_context, told=_was_sent(error))

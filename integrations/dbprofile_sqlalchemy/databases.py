@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
-from dbprofile.hooks import Database
+from dbprofile.hooks import Database, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +62,7 @@ def forget_engines() -> None:
 
 
 def _forgetter(key: int) -> Callable[[object], None]:
+    @guarded("sqlalchemy.forget", None)
     def forget(_reference: object) -> None:
         known_facts.pop(key, None)
         _alive.pop(key, None)

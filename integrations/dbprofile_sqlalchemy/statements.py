@@ -139,6 +139,7 @@ def fail(watch: hooks.Stopwatch | None, context: object, error: BaseException) -
 # --- batches: SQLAlchemy cuts an INSERT of many rows into calls of its own -------------------------------------------
 
 
+@hooks.guarded("sqlalchemy.batch_of", False, hot=True)
 def batch_of(context: Any) -> bool:
     """Whether the call at hand is one of several that make up one INSERT."""
     return (
@@ -146,11 +147,13 @@ def batch_of(context: Any) -> bool:
     )
 
 
+@hooks.guarded("sqlalchemy.keep_batch", None)
 def keep_batch(context: ExecutionContext, watch: hooks.Stopwatch) -> None:
     """Let the calls that follow find the query of their batch."""
     context._dbprofile_batch = watch  # type: ignore[attr-defined]  # its instances take attributes
 
 
+@hooks.guarded("sqlalchemy.continue_batch", None, hot=True)
 def continue_batch(context: Any) -> hooks.Stopwatch | None:
     """The query of a batch whose first call has been made."""
     watch: hooks.Stopwatch | None = getattr(context, "_dbprofile_batch", None)

@@ -6,7 +6,7 @@ import socket
 import threading
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import httpx
@@ -26,8 +26,6 @@ from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket as PlainWebSocket
 
-import dbprofile_asgi
-import dbprofile_asgi.scopes
 from dbprofile import (
     ConfigurationError,
     Profile,
@@ -41,7 +39,6 @@ from dbprofile import (
 )
 from dbprofile_asgi import ProfileMiddleware
 from dbprofile_asgi.routes import pattern_of
-from tests.faults import faults
 from tests.sources import Connection, shop
 
 Message = MutableMapping[str, Any]
@@ -889,32 +886,3 @@ async def test_nothing_is_kept_of_a_request_that_is_over(profiler: Profiler, dat
     gc.collect()
 
     assert [scope() for scope in scopes] == [None, None, None]
-
-
-# --- faults of ours -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("fault", faults(dbprofile_asgi.scopes))
-async def test_a_fault_of_ours_changes_no_response(
-    profiler: Profiler, database: Connection, failing_open: None, fault: Callable[[], AbstractContextManager[None]]
-) -> None:
-    async def answers(app: Application) -> list[object]:
-        responses = [await get(app, path) for path in ("/thread/1", "/loop/2", "/nothing", "/fails")]
-        return [(r.status_code, r.headers.multi_items(), r.content) for r in responses]
-
-    async def fails(request: Request) -> Response:
-        raise LookupError
-
-    async def chat(websocket: PlainWebSocket) -> None:
-        await websocket.accept()
-        async for text in websocket.iter_text():
-            database.execute("SELECT 1 FROM orders")
-            await websocket.send_text(text)
-
-    bare, app = numbered(database), numbered(database)
-    for application in (bare, app):
-        application.router.routes += [Route("/fails", fails), WebSocketRoute("/chat", chat)]
-    app.add_middleware(ProfileMiddleware, profiler=profiler)
-    with fault():
-        assert await answers(app) == await answers(bare)
-        assert await converse(app, "/chat", "a", "b") == await converse(bare, "/chat", "a", "b")

@@ -5,6 +5,8 @@ from typing import ClassVar
 from sqlalchemy import Column, Engine, ForeignKey, String, Table, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
+from dbprofile_sqlalchemy import databases, relations
+
 
 class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {str: String(80)}  # MySQL wants a length
@@ -128,3 +130,10 @@ def fill(engine: Engine, size: int) -> None:
             for table in ("author", "tag", "book"):
                 session.execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 1000)"))
         session.commit()
+
+
+def forget(engine: Engine) -> None:
+    """Begin at nothing: what SQLAlchemy has compiled, and what we know of the engine and of relations."""
+    engine.clear_compiled_cache()
+    databases.known_facts.clear()
+    relations._relations.clear()
