@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from dbprofile.analysis.groups import Group, own_lineage, parent_lineage, path_of, variant_of, without
@@ -35,8 +36,24 @@ def group_lineages(queries: Sequence[Query], unit: Unit) -> tuple[list[Group], l
             others += members
         elif not any(lookalike(members, unit) for lookalike in LINEAGE_LOOKALIKES):
             groups.append(group)
-    groups += _by_path(_unlabelled(queries, others, unit), unit)
+    groups = _merged(groups) + _by_path(_unlabelled(queries, others, unit), unit)
     return groups, without(queries, {query for group in groups for query in (*group.queries, *group.followed)})
+
+
+def _merged(groups: list[Group]) -> list[Group]:
+    """Groups of one relation and one path as one: the pages of a list are several queries, and one loop reads them all."""
+    alike: dict[Hashable, list[Group]] = defaultdict(list)
+    for group in groups:
+        why = group.first.provenance
+        path = path_of(group.first)
+        alike[(why.relation, path) if why is not None and why.relation and path else id(group)].append(group)
+    return [_one_of(same) if len(same) > 1 else same[0] for same in alike.values()]
+
+
+def _one_of(groups: Sequence[Group]) -> Group:
+    queries = sorted((query for group in groups for query in group.queries), key=lambda query: query.started)
+    followed = tuple(query for group in groups for query in group.followed)
+    return replace(groups[0], queries=tuple(queries), count=sum(group.count for group in groups), followed=followed)
 
 
 def _by_lineage(queries: Sequence[Query], unit: Unit) -> list[list[Query]]:

@@ -43,7 +43,7 @@ class NPlusOne:
         severity = severity_by_count(group.size, seconds)
         if any(query.locks or "locks" in query.statement.flags for query in group.queries):
             severity = Severity.INFO  # row-by-row locking is usually meant
-        fix = _fix(self.kind, chain)
+        fix = _fix(self.kind, group, chain)
         left = fix.leaves if fix is not None else 1
         relation = why.relation if why is not None else None
         return Finding(
@@ -91,11 +91,15 @@ def _depth(group: Group) -> int:
     return lineage.depth if lineage is not None else 0
 
 
-def _fix(kind: str, chain: Sequence[Group]) -> Fix | None:
-    fix = fix_of(kind, max(chain, key=_depth), chain)
-    if fix is None or len(chain) == 1:
-        return fix
-    return replace(fix, replaces=sum(len(group.queries) + len(group.followed) for group in chain))
+def _fix(kind: str, group: Group, chain: Sequence[Group]) -> Fix | None:
+    """The edit for the deepest relation of the chain that one edit cures; else what is advised for the group's own."""
+    for deepest in sorted(chain, key=_depth, reverse=True):
+        up_to = [other for other in chain if _depth(other) <= _depth(deepest)]
+        fix = fix_of(kind, deepest, up_to) if group in up_to else None
+        if fix is not None and fix.kind != "advice":
+            replaced = sum(len(other.queries) + len(other.followed) for other in up_to)
+            return fix if len(up_to) == 1 else replace(fix, replaces=replaced)
+    return fix_of(kind, group)
 
 
 def _shown_origin(group: Group, fix: Fix | None) -> CallSite | None:

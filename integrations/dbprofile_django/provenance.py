@@ -8,6 +8,8 @@ from itertools import count
 from types import FrameType
 from typing import Any, Final
 
+from django.db.models import Model
+
 from dbprofile.hooks import Lane, Lineage, Mark, Path, Provenance, Stopwatch, guarded, is_write, root_lineage
 from dbprofile_django.marks import COMMAND
 from dbprofile_django.relations import (
@@ -146,6 +148,12 @@ def _write(watch: Stopwatch, seen: _Seen, text: str, mark: Mark, frame: FrameTyp
     model = getattr(target, "model", None) or type(target)
     path = _whole_path(watch)
     why = Provenance("write", operation=mark.name, model=getattr(model, "__name__", ""), path=path)
+    # What is written, or whose related rows are.
+    written = target if isinstance(target, Model) else getattr(target, "instance", None)
+    if isinstance(written, Model):
+        label = label_of(written)
+        why.parent = token_of(written)
+        why.parent_lineage = label.lineage if label is not None else None
     if mark.name in _MANY:
         why.invocation = _call(watch.lane, frame)
     rows = root_lineage(watch.lane, "Q", text, path, watch.query.database) if seen.rows is not None else None
