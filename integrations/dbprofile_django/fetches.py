@@ -92,6 +92,7 @@ _FETCHES: Final[dict[str, Callable[..., Any]]] = {
     "fetchall": _fetchall,
     "__iter__": _iterate,
 }
+#: Those of ours that are on the class, or below what others have put there since.
 _ours: dict[str, Callable[..., Any]] = {}
 #: What the class had of its own before; where it had nothing, ``__getattr__`` answers again after ``uninstall``.
 originals: dict[str, Any] = {}
@@ -101,8 +102,10 @@ def time_fetches(callproc: Callable[..., Any]) -> None:
     """Put the methods on the class; ``callproc`` goes with them, because no execute wrapper sees it."""
     # It stays when the rest goes: a statement in flight on another thread may still read it.
     CursorWrapper._dbprofile = None  # type: ignore[attr-defined]
-    _ours.update(_FETCHES, callproc=callproc)
-    for name, function in _ours.items():
+    for name, function in {**_FETCHES, "callproc": callproc}.items():
+        if name in _ours:
+            continue
+        _ours[name] = function
         if name in CursorWrapper.__dict__:
             originals[name] = CursorWrapper.__dict__[name]
         setattr(CursorWrapper, name, function)
@@ -110,9 +113,10 @@ def time_fetches(callproc: Callable[..., Any]) -> None:
 
 def leave_fetches() -> None:
     """Put back what the class had, where nobody has put theirs over ours since."""
-    for name, function in _ours.items():
+    for name, function in list(_ours.items()):
         if CursorWrapper.__dict__.get(name) is not function:
             continue
+        del _ours[name]
         if name in originals:
             setattr(CursorWrapper, name, originals[name])
         else:

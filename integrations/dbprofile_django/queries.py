@@ -98,7 +98,7 @@ def record_procedure(self: Any, procname: Any, params: Any = None, kparams: Any 
     """``CursorWrapper.callproc``, which no execute wrapper sees."""
     __tracebackhide__ = True
     original = originals["callproc"]
-    scope = receiver()
+    scope = receiver() if _installed else None  # ours may have stayed below a method that others put over it
     link = link_of(self.db) if scope is not None else None
     watch = start(scope, f"CALL {procname}", params, link.database) if scope is not None and link is not None else None
     if watch is None or link is None:

@@ -14,7 +14,7 @@ from django.db.backends.signals import connection_created
 from django.db.backends.utils import CursorWrapper
 from django.db.models.query import ModelIterable, RawModelIterable
 from django.http import HttpRequest
-from django.test import Client, RequestFactory
+from django.test import Client, RequestFactory, override_settings
 
 import dbprofile_django
 from dbprofile import Profiler, Report, record
@@ -45,6 +45,17 @@ def state() -> list[object]:
         sorted(wrapper.__dict__),
         len(connection_created.receivers),
     ]
+
+
+def call_procedure() -> None:
+    """A call through Django's cursor to a driver that has procedures."""
+
+    class Driver:
+        def callproc(self, name: str, parameters: object = None) -> str:
+            return name
+
+    wrapper: Any = connections["default"]
+    assert wrapper.make_cursor(Driver()).callproc("tidy_up") == "tidy_up"
 
 
 @pytest.fixture
@@ -128,11 +139,15 @@ def test_what_others_put_over_ours_stays_theirs_and_works(owner: Any, name: str,
         for _ in range(2):
             dbprofile_django.uninstall()
             assert vars(owner)[name] is theirs
-            Client().get("/orders/")
+            with record("block", profiler=Profiler()) as recorded, override_settings(MIDDLEWARE=[]):
+                Client().get("/orders/")
+                call_procedure()
+            assert recorded.query_count == 0
             dbprofile_django.install()
             reports.clear()
             Client().get("/orders/")
             connection.close()
+            call_procedure()
             assert [report.profile.query_count for report in reports] == [6]
     finally:
         setattr(owner, name, ours)
