@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 
@@ -40,6 +41,7 @@ def install(*, drivers: bool = False) -> None:
             hook = _hook(entry_point)
             _installed.add(entry_point.name)
             wrapt.register_post_import_hook(hook, entry_point.name)
+            wrapt.register_post_import_hook(hook, entry_point.module)
 
 
 def _hook(entry_point: EntryPoint) -> Callable[[object], None]:
@@ -48,8 +50,17 @@ def _hook(entry_point: EntryPoint) -> Callable[[object], None]:
             f"dbprofile: the entry point {entry_point.value!r} of {entry_point.group} names no function; write package:install"
         )
 
+    done: list[bool] = []
+
     @guarded(f"adapters.install {entry_point.name}", None)
     def imported(_module: object) -> None:
-        entry_point.load()()
+        adapter = sys.modules.get(entry_point.module)
+        if adapter is not None and not hasattr(adapter, entry_point.attr.partition(".")[0]):
+            return  # it is being imported, and imports its library: it is installed when that is done
+        if entry_point.name in sys.modules:
+            install_adapter = entry_point.load()  # which imports the adapter, and comes here again
+            if not done:
+                done.append(True)
+                install_adapter()
 
     return imported

@@ -37,6 +37,18 @@ def test_an_adapter_is_installed_once_when_its_library_is_imported(monkeypatch: 
     assert sys.modules["adapter_of_a_test"].calls == [1]
 
 
+def test_an_adapter_that_is_the_first_to_import_its_library_is_installed_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "adapter_of_a_test.py").write_text(
+        f"import {LIBRARY}\ncalls = []\ndef install():\n    calls.append(1)\n"
+    )
+    declare(monkeypatch, "adapter_of_a_test:install")
+    adapters.install()
+    __import__("adapter_of_a_test")
+    assert sys.modules["adapter_of_a_test"].calls == [1]
+
+
 def test_a_raw_driver_is_watched_only_where_drivers_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     declared = (EntryPoint(LIBRARY, "adapter_of_a_test:install", adapters.DRIVERS),)
     monkeypatch.setattr(adapters, "entry_points", lambda group: declared if group == adapters.DRIVERS else ())
