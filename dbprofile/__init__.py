@@ -38,8 +38,8 @@ __all__ = [
 ]
 
 
-def install() -> None:
+def install(*, drivers: bool = False) -> None:
     """Install every adapter whose library is imported, or as soon as it is; see ``dbprofile.adapters.install``."""
     from dbprofile.adapters import install as install_adapters  # noqa: PLC0415 - wrapt and importlib.metadata cost 70 ms
 
-    install_adapters()
+    install_adapters(drivers=drivers)

@@ -1,4 +1,4 @@
-"""The door for the shell: ``dbprofile VERB …``."""
+"""The door for the shell, ``dbprofile VERB …``, and for adapters that bring commands of their framework's."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import Final, NoReturn, Protocol
 
 from dbprofile.errors import ConfigurationError
+from dbprofile.programs.commandline import shown_command
+from dbprofile.programs.profiled import ProfiledCommand
 from dbprofile.verbs import demo, fingerprint, run
+from dbprofile.verbs.run import add_options, asked_for
 
-__all__ = ["main"]
+__all__ = ["ProfiledCommand", "add_options", "asked_for", "main", "shown_command"]
 
 
 class Verb(Protocol):
