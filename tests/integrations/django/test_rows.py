@@ -1,7 +1,10 @@
 """Labels on rows: they follow the object, stay out of caches, and cost nothing where nobody listens."""
 
 import copy
+import io
 import pickle
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -10,6 +13,19 @@ from dbprofile_django.rows import label_of, token_of
 from tests.integrations.django.shop.models import Customer, Order
 
 pytestmark = pytest.mark.usefixtures("shop")
+
+
+class WithoutUs(pickle.Unpickler):
+    """Loads as a process does in which dbprofile is not installed."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.startswith("dbprofile"):
+            raise ModuleNotFoundError(module)
+        return super().find_class(module, name)
+
+
+def _pickled(thing: object) -> Any:
+    return WithoutUs(io.BytesIO(pickle.dumps(thing))).load()
 
 
 def labelled() -> list[Order]:
@@ -79,3 +95,31 @@ def test_raw_rows_are_siblings_too() -> None:
             assert order.customer.name
     (finding,) = recording.findings
     assert finding.subject == "Order.customer"
+
+
+def _items(orders: Any) -> list[list[str]]:
+    return [sorted(line.item for line in order.lines.all()) for order in orders]
+
+
+@pytest.mark.parametrize("copied", [_pickled, lambda orders: [copy.copy(order) for order in orders]])
+@pytest.mark.parametrize("cached", [lambda orders: orders, list], ids=["queryset", "rows"])
+def test_what_was_prefetched_goes_through_a_cache(cached: Callable[[Any], Any], copied: Callable[[Any], Any]) -> None:
+    with record("filling", profiler=Profiler()) as filling:
+        orders = Order.objects.order_by("pk").prefetch_related("lines")
+        fetched = _items(orders)
+        kept = copied(cached(orders))
+        related = copied(orders[0].lines.all())
+    with record("reading", profiler=Profiler()) as reading:
+        assert _items(kept) == fetched
+        assert len(related) == 2
+    assert (filling.query_count, reading.query_count) == (2, 0)
+    assert not filling.findings
+
+
+def test_rows_out_of_a_cache_are_a_loop_as_others_are() -> None:
+    with record("filling", profiler=Profiler()):
+        kept = pickle.dumps(list(Order.objects.order_by("pk")))
+    with record("reading", profiler=Profiler()) as reading:
+        _items(pickle.loads(kept))
+    (finding,) = reading.findings
+    assert (finding.code, finding.subject, finding.count) == ("DBP101", "Order.lines", 5)

@@ -1,7 +1,11 @@
 """Installing in any order relative to engines and connections, once, twice, for one engine or all; and leaving no trace."""
 
 import logging
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,6 +64,57 @@ def test_installing_twice_records_once_and_uninstalling_once_is_enough(engine: E
     assert _seen(engine) == 0
     dbprofile_sqlalchemy.uninstall()
     assert _seen(engine) == 0
+
+
+class Flight:
+    """A statement on its way in another thread, recorded there, and one more after it."""
+
+    def __init__(self, path: Path) -> None:
+        self._away, self._back = threading.Event(), threading.Event()
+        self._engine = create_engine(f"sqlite:///{path}")
+        event.listen(self._engine, "connect", self._connected)
+
+    def _connected(self, connection: Any, _record: object) -> None:
+        connection.create_function("land", 0, self._wait)
+
+    def _wait(self) -> int:
+        self._away.set()
+        return int(self._back.wait(10))
+
+    def _fly(self) -> tuple[int, int]:
+        with dbprofile.record() as recording, self._engine.connect() as connection:
+            landed = connection.execute(text("SELECT land()")).scalar()
+            assert connection.execute(text("SELECT 2")).scalar() == 2
+        assert landed == 1
+        return recording.query_count, len({query.error for query in recording.queries} - {None})
+
+    @contextmanager
+    def under_way(self) -> Iterator[Future[tuple[int, int]]]:
+        self._away.clear()
+        self._back.clear()
+        with ThreadPoolExecutor(1) as pool:
+            flown = pool.submit(self._fly)
+            assert self._away.wait(10)
+            yield flown
+            self._back.set()
+        self._engine.dispose()
+
+
+@pytest.mark.parametrize("cursor_events", [False, True])
+def test_a_statement_under_way_lands_whatever_is_installed_meanwhile(tmp_path: Path, cursor_events: bool) -> None:
+    flight = Flight(tmp_path / "flight.sqlite3")
+    doors: list[Callable[[], None]] = [
+        lambda: dbprofile_sqlalchemy.install(cursor_events=cursor_events),
+        dbprofile_sqlalchemy.uninstall,
+        lambda: dbprofile_sqlalchemy.install(cursor_events=cursor_events),
+    ]
+    flights = []
+    for change in doors:
+        with flight.under_way() as flown:
+            change()
+        flights.append(flown.result())
+    # What was sent before the hooks came is not seen; what was begun is not ended by hooks that are gone.
+    assert flights == [(1, 0), (0 if cursor_events else 1, 0), (1, 0)]
 
 
 @pytest.mark.parametrize("cursor_events", [False, True])
