@@ -107,6 +107,43 @@ def test_nothing_of_ours_is_sent(account: Account) -> None:
     assert account.ledger.sent == without
 
 
+def test_a_plan_that_the_application_asks_for_is_sent_once_and_counted(account: Account) -> None:
+    texts: list[str] = []
+
+    def listening(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+        texts.append(sql)  # SQLite's own account does not tell of plans
+        return execute(sql, params, many, context)
+
+    def search() -> None:
+        found = Order.objects.filter(note="Note 1")
+        assert found.explain()
+        assert len(found) == 1
+
+    search()  # what a connection asks once, of itself and its server
+    with connection.execute_wrapper(listening):
+        search()
+        without = texts.copy()
+        texts.clear()
+        with record("search", profiler=Profiler()) as recorded:
+            search()
+        assert str(recorded)
+    assert texts == without
+    assert [query.statement.verb for query in recorded.queries] == ["EXPLAIN", "SELECT"]
+    assert (recorded.query_count, recorded.findings) == (2, ())
+
+
+def test_a_list_of_thousands_of_keys_is_told_in_a_line_and_without_any_of_them(account: Account) -> None:
+    secrets = [f"secret {number}" for number in range(5_000)]
+    with record("search", profiler=Profiler(slow_ms=10**6)) as recorded:
+        assert Order.objects.filter(note__in=secrets).count() == 0
+        assert Order.objects.filter(note__in=secrets[:4_000]).count() == 0
+    text = str(recorded)
+    assert {finding.code for finding in recorded.findings} == {"DBP307"}
+    assert sum(finding.count for finding in recorded.findings) == 2
+    assert len(text) < 2_000
+    assert "secret" not in text
+
+
 # --- under DEBUG ----------------------------------------------------------------------------------------------------
 
 

@@ -77,6 +77,27 @@ def test_the_text_is_recorded_without_a_comment_that_another_listener_adds(libra
     assert "/*" not in recording.queries[0].sql
 
 
+@on_synchronous
+def test_a_plan_that_the_application_asks_for_is_sent_once_and_counted(library: Library) -> None:
+    texts: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        texts.append(statement)  # SQLite's own account does not tell of plans
+
+    word = "EXPLAIN QUERY PLAN" if library.engine.dialect.name == "sqlite" else "EXPLAIN"
+    event.listen(library.engine, "before_cursor_execute", note)
+    try:
+        with library.engine.connect() as connection, dbprofile.record() as recording:
+            assert connection.execute(text(f"{word} SELECT name FROM author WHERE id = :id"), {"id": 1}).all()
+            assert connection.execute(text("SELECT name FROM author WHERE id = :id"), {"id": 1}).all()
+        assert str(recording)
+    finally:
+        event.remove(library.engine, "before_cursor_execute", note)
+    assert [sent.partition(" ")[0] for sent in texts] == ["EXPLAIN", "SELECT"]
+    assert [query.statement.verb for query in recording.queries] == ["EXPLAIN", "SELECT"]
+    assert (recording.query_count, recording.findings) == (2, ())
+
+
 def test_everything_a_session_does_counts_as_the_driver_counts_it(library: Library) -> None:
     def work(session: Session) -> None:
         for book in session.scalars(select(Book)):
