@@ -50,17 +50,24 @@ def _entry(database: TemporaryDatabase, **more: object) -> dict[str, Any]:
 
 
 @contextmanager
-def using(database: TemporaryDatabase) -> Iterator[None]:
-    """Have the alias ``default`` mean this database, with the tables of the shop in it."""
+def naming(database: TemporaryDatabase) -> Iterator[None]:
+    """Have the alias ``default`` mean this database, as it is."""
     before = connections.settings["default"]
     close()
     connections.settings["default"] = _entry(database)
     try:
-        call_command("migrate", run_syncdb=True, verbosity=0)
         yield
     finally:
         close()
         connections.settings["default"] = before
+
+
+@contextmanager
+def using(database: TemporaryDatabase) -> Iterator[None]:
+    """Have the alias ``default`` mean this database, with the tables of the shop in it."""
+    with naming(database):
+        call_command("migrate", run_syncdb=True, verbosity=0)
+        yield
 
 
 def database_access(request: pytest.FixtureRequest) -> AbstractContextManager[object]:

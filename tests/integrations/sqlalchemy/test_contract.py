@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -69,15 +68,15 @@ class Contract(suite.QueriesContract):
     takes_iterators = False  # SQLAlchemy wants a list of parameter sets
     cursor_events = False
     driver = "pysqlite"
+    database: services.TemporaryDatabase
 
-    @pytest.fixture(autouse=True)
-    def _database(self, tmp_path: Path) -> Iterator[None]:
-        with services.temporary_database(self.system, tmp_path) as self.database, telling(self.database):
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _database(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+        system: services.System = "sqlite" if cls.driver.endswith("sqlite") else "postgresql"
+        folder = tmp_path_factory.mktemp("contract")
+        with services.temporary_database(system, folder) as cls.database, telling(cls.database):
             yield
-
-    @property
-    def system(self) -> services.System:
-        return "sqlite" if self.driver.endswith("sqlite") else "postgresql"
 
     def install(self) -> None:
         dbprofile_sqlalchemy.install(cursor_events=self.cursor_events)
