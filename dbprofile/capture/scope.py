@@ -285,10 +285,16 @@ class Scope:
         """Make the scope current for one step, without closing it at the end."""
         if self._generation != _generation:
             self.open = False  # a body that goes on in the child of a fork
-        elif self.root is None and self.open:
+        rooted = self.open and self.root is None
+        if rooted:
             self.root = _root_frame(sys._getframe(2))  # noqa: SLF001 - as in __enter__, past contextlib's frame
-        with made_current(self):
-            yield self
+        try:
+            with made_current(self):
+                yield self
+        finally:
+            if rooted:
+                # A frame holds what its function does: the response too, and nobody else may be holding that.
+                self.root = None
 
     @guarded("scope.settle", None)
     def settle(self) -> None:

@@ -19,18 +19,10 @@ from dbprofile.output.sinks import LogSink
 from dbprofile.profiler import Sink
 from tests.faults import Fault, Place, all_names, forget_everything, forget_faults, places, told
 from tests.integrations.django import project
-from tests.integrations.shops import Opened, Shop, django, flask, plain, starlette
+from tests.integrations.shops import Shop, plain
+from tests.integrations.shops.frameworks import FRAMEWORKS
 
-#: By each framework and its variants: the shop, and settings of its Profiler.
-FRAMEWORKS: dict[str, Opened] = {
-    "plain": plain.opened,
-    "plain, counters only": plain.opened,
-    "plain, in a test": plain.opened,
-    "flask": flask.opened,
-    "flask, cursor events": partial(flask.opened, cursor_events=True),
-    "starlette": starlette.opened,
-    "django": django.opened,
-}
+VARIANTS = {**FRAMEWORKS, "plain, counters only": plain.opened, "plain, in a test": plain.opened}
 
 #: What stands between the application and its libraries without a guard below it, and why it has to.
 DOORS = {
@@ -139,12 +131,12 @@ def noticed(shop: Shop, place: Place, pages: Sequence[str], expected: list[objec
 @pytest.mark.filterwarnings(
     "ignore:Unclosed file:ResourceWarning"
 )  # Django leaves the body of a request that is given up
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", VARIANTS)
 def test_no_fault_of_ours_reaches_the_application(framework: str, request: pytest.FixtureRequest) -> None:
     sinks: list[Sink] = [LogSink(), LogSink("json"), Listening()]
     profiler = Profiler(sinks=sinks, detail_limit=0 if "counters" in framework else 1_000)
     around = Profiler().scope("test", "t", reach="process") if "in a test" in framework else nullcontext()
-    opened = FRAMEWORKS[framework]
+    opened = VARIANTS[framework]
     with project.database_access(request), around:
         with opened(None) as shop:
             unprofiled = shop.visit()
