@@ -340,6 +340,50 @@ def test_a_copied_request_context_does_not_settle_the_request(database: Connecti
     assert [word for word in course.told if "registered" not in word] == ["settled with 1", "told 1"]
 
 
+def test_a_request_goes_on_after_a_thread_with_its_context_has_been_torn_down(
+    app: Flask, reports: list[Report], database: Connection
+) -> None:
+    torn_down: list[str] = []
+    app.teardown_request(lambda error: torn_down.append(threading.current_thread().name))
+    app.get("/plain")(lambda: str(database.execute("SELECT 'plain' FROM orders").fetchone()[0]))
+
+    @app.get("/orders/<int:number>")
+    def order(number: int) -> str:
+        answers = [database.execute("SELECT 'before' FROM orders").fetchone()[0]]
+
+        @copy_current_request_context
+        def confirm() -> None:
+            answers.append(request.path)
+            answers.extend(database.execute("SELECT 'inside' FROM orders").fetchone()[0] for _ in range(3))
+
+        thread = threading.Thread(target=confirm, name="confirm")
+        thread.start()
+        thread.join()
+        answers.append(database.execute("SELECT 'after' FROM orders").fetchone()[0])
+        return " ".join(answers)
+
+    assert get(app, "/orders/7")[0] == b"before /orders/7 inside inside inside after"
+    assert "confirm" in torn_down
+    assert get(app, "/plain")[0] == b"plain"
+
+    assert [(profile.name, profile.query_count, dict(profile.untracked)) for profile in profiles(reports)] == [
+        ("GET /orders/<int:number>", 2, {"confirm": 3}),
+        ("GET /plain", 1, {}),
+    ]
+
+
+def test_a_context_without_a_request_is_no_request(app: Flask, reports: list[Report], database: Connection) -> None:
+    app.get("/")(lambda: "x")
+    with record("block", profiler=Profiler()) as recording:
+        with app.test_request_context("/"):
+            database.execute("SELECT 1 FROM orders")
+        with app.app_context():
+            database.execute("SELECT 2 FROM orders")
+
+    assert recording.query_count == 2
+    assert reports == []
+
+
 def test_an_exception_that_passes_settles_in_teardown(database: Connection) -> None:
     course = Course()
     app = profiled_by(course)

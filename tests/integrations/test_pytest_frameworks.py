@@ -182,6 +182,64 @@ class Orders(QueryAssertions, TestCase):
 """,
 }
 
+ON_COMMIT = """
+import threading
+
+import pytest
+from django.db import connections, transaction
+from django.test import TestCase, TransactionTestCase
+
+from dbprofile.testing import QueryAssertions, assert_queries
+from shop.models import Customer
+
+def place(name):
+    with transaction.atomic():
+        customer = Customer.objects.create(name=name)
+        with transaction.atomic():
+            Customer.objects.filter(pk=customer.pk).update(name=name.title())
+        transaction.on_commit(lambda: Customer.objects.filter(name=name.title()).count())
+        transaction.on_commit(lambda: Customer.objects.using("archive").create(name=name))
+
+class Inside(QueryAssertions, TestCase):
+    databases = {"default", "archive"}
+
+    def test_callbacks_count_and_savepoints_do_not(self):
+        with self.assertQueries(4), self.captureOnCommitCallbacks(execute=True) as callbacks:
+            place("ann")
+        assert len(callbacks) == 2
+
+    def test_nothing_is_committed_by_itself(self):
+        with self.assertQueries(2):
+            place("ann")
+
+    def test_django_counts_its_savepoints_as_before(self):
+        with self.assertNumQueries(6), assert_queries(2):
+            place("ann")
+
+    def test_a_wrong_number_names_both(self):
+        with pytest.raises(AssertionError, match="2 queries, expected 1"), assert_queries(1):
+            place("ann")
+
+    def test_an_error_in_the_block_stays(self):
+        with pytest.raises(KeyError, match="mine"), assert_queries(5):
+            place("ann")
+            raise KeyError("mine")
+
+class Committed(QueryAssertions, TransactionTestCase):
+    databases = {"default", "archive"}
+
+    def test_committed_for_real_and_in_a_thread(self):
+        def work():
+            Customer.objects.using("archive").count()
+            connections.close_all()
+
+        with self.assertQueries(5):
+            place("ann")
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+"""
+
 
 def test_a_django_project(run: Run) -> None:
     result = run(DJANGO_INI, DJANGO)
@@ -199,6 +257,10 @@ def test_a_django_project(run: Run) -> None:
             f"E       AssertionError: 4 queries, expected at most 2: {culprit}",
         ]
     )
+
+
+def test_callbacks_on_commit_in_test_cases(run: Run) -> None:
+    run(DJANGO_INI, {**DJANGO, "test_shop.py": ON_COMMIT}).assert_outcomes(passed=6)
 
 
 SQLALCHEMY_INI = """

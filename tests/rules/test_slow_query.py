@@ -32,6 +32,25 @@ def test_one_statement_at_one_place_is_one_finding() -> None:
     assert finding.seconds == pytest.approx(0.6)
 
 
+@pytest.mark.parametrize("slow_first", [True, False])
+def test_a_fast_statement_does_not_stand_for_a_slow_one_on_the_same_table(slow_first: bool) -> None:
+    fast = read("SELECT id, level FROM reading WHERE level > ?", ms=1)
+    slow = read("SELECT id, level FROM reading WHERE weighed(level) > ?", ms=150)
+    (finding,) = found(*((slow, fast) if slow_first else (fast, slow)))
+
+    assert finding.statement == slow.statement
+    assert finding.count == 1
+    assert finding.seconds == pytest.approx(0.15)
+
+
+def test_a_statement_that_is_slow_now_and_then_is_told_for_the_run_that_was() -> None:
+    statement = "SELECT id FROM reading WHERE level > ?"
+    (finding,) = found(*[read(statement, (level,), ms=ms) for level, ms in enumerate((1, 200, 1))])
+
+    assert finding.count == 1
+    assert finding.seconds == pytest.approx(0.2)
+
+
 @pytest.mark.parametrize(("ms", "severity"), [(4_999, Severity.WARNING), (5_000, Severity.CRITICAL)])
 def test_five_seconds_are_critical(ms: float, severity: Severity) -> None:
     assert [finding.severity for finding in found(read("SELECT 1 FROM t", ms=ms))] == [severity]

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
+from django.db import connection
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 
 from dbprofile import Finding
 from tests.integrations.django import project
 from tests.integrations.django.conftest import Judge, judge, sqlite  # noqa: F401 - fixtures
 from tests.scenarios.library.models import Book, fill
-from tests.scenarios.library.rest import Books, BookSerializer, MethodSerializer, PreparedBooks
+from tests.scenarios.library.rest import Books, BookSerializer, MethodSerializer, PreparedBooks, PreparedTitles
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +57,20 @@ def test_a_paginated_list_with_prefetches_is_silent(judge: Judge) -> None:  # no
     view = PreparedBooks.as_view({"get": "list"})
 
     assert n_plus_ones(judge, lambda: view(RequestFactory().get("/books/"))) == {}
+
+
+def test_an_update_that_prefetches_once_more_for_its_one_object_is_silent(judge: Judge) -> None:  # noqa: F811 - the fixture
+    view = PreparedTitles.as_view({"put": "update"})
+    book = Book.objects.order_by("pk")[0]
+
+    def put() -> None:
+        request = RequestFactory().put("/", {"title": "New"}, content_type="application/json")
+        response = view(request, pk=book.pk)
+        assert (response.status_code, response.data["title"]) == (200, "New")
+
+    with CaptureQueriesContext(connection) as sent:
+        put()
+    report = judge(put)
+
+    assert report.profile.query_count == len(sent) >= 4
+    assert {finding.kind for finding in report.findings} <= {"duplicate_query"}

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 from django.db.backends.signals import connection_created
+from django.test import Client
 
-from dbprofile import Profiler, record
+from dbprofile import Profiler, Report, record
 from dbprofile_django.queries import record_statement
 from tests.integrations.django import project
 from tests.integrations.django.shop.models import Order, fill
@@ -72,3 +73,24 @@ def test_threads_that_share_a_pool(ledger: Ledger) -> None:
     counted = recorded.report.profile.counted
     assert len([text for text in ledger.sent if "shop_order" in text]) == len(counted) == 4
     assert all(query.lane for query in counted)
+
+
+def test_requests_keep_their_own_statements_when_the_pool_is_closed_in_between(
+    ledger: Ledger, reports: list[Report]
+) -> None:
+    wrapper: Any = connections["default"]
+
+    def visit(number: int) -> None:
+        assert Client().get(f"/numbered/{number}/").content == b",".join([str(number).encode()] * 10)
+        connection.close()  # as Django does when a request ends: back to the pool
+
+    for number in range(3):
+        visit(number)
+    wrapper.close_pool()
+    threads = [threading.Thread(target=visit, args=(number,)) for number in range(3, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [report.profile.query_count for report in reports] == [10] * 9
+    assert len([text for text in ledger.sent if "request_number" in text]) == 90

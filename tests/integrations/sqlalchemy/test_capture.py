@@ -1,6 +1,7 @@
 """What is recorded of a statement besides its rows: its text, its database, and nothing of the application's."""
 
 import gc
+import uuid
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -75,6 +76,39 @@ def test_the_text_is_recorded_without_a_comment_that_another_listener_adds(libra
     assert all("/*" in sent for sent in library.ledger.sent)
     assert len({query.sql for query in recording.queries}) == 1
     assert "/*" not in recording.queries[0].sql
+
+
+def _signature() -> str:
+    return uuid.uuid4().hex
+
+
+def test_signatures_that_a_listener_adds_hide_no_n_plus_one(engine: Engine) -> None:
+    signatures: list[str] = []
+
+    def sign(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> tuple[str, Any]:
+        signatures.append(_signature())
+        return f"{statement} /* traceparent='{signatures[-1]}' */", parameters
+
+    event.listen(engine, "before_cursor_execute", sign, retval=True)
+    with Session(engine) as session, dbprofile.record() as recording:
+        assert [author.country.name for author in session.scalars(select(Author))]
+    (finding,) = recording.findings
+    assert (finding.code, finding.subject, finding.count) == ("DBP101", "Author.country", 5)
+    assert len(signatures) == recording.query_count == 6
+    assert not [signature for signature in signatures if signature in str(recording)]
+
+
+@pytest.mark.parametrize("number", [12, 60], ids=["in detail", "beyond the detail limit"])
+def test_signatures_written_into_the_text_hide_no_loop(engine: Engine, number: int) -> None:
+    signatures = [_signature() for _ in range(number)]
+    profiler = dbprofile.Profiler(detail_limit=20)
+    with engine.connect() as connection, dbprofile.record(profiler=profiler) as recording:
+        for turn, signature in enumerate(signatures):
+            statement = f"/* request {signature} */ SELECT name FROM author WHERE id = :id -- {signature}"
+            connection.execute(text(statement), {"id": turn}).scalar()
+    (finding,) = recording.findings
+    assert (finding.code, finding.count, recording.query_count) == ("DBP102", number, number)
+    assert not [signature for signature in signatures if signature in str(recording)]
 
 
 @on_synchronous

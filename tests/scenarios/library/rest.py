@@ -45,3 +45,16 @@ class Books(generics.ListAPIView):
 class PreparedBooks(ModelViewSet):
     queryset = Book.objects.select_related("author__country").prefetch_related("tags").order_by("pk")
     serializer_class = BookSerializer
+
+
+class TitleSerializer(serializers.ModelSerializer):
+    tags = serializers.StringRelatedField(many=True, read_only=True)
+
+    class Meta:
+        model = Book
+        fields = ("title", "tags")
+
+
+class PreparedTitles(ModelViewSet):
+    queryset = Book.objects.prefetch_related("tags").order_by("pk")
+    serializer_class = TitleSerializer
