@@ -159,7 +159,7 @@ class Scope:
         numbering = self._numbering
         number = next(self._serials) if numbering is self or not numbering.open else numbering.lane().number
         thread = None if _get_ident() == self._thread else unseen.thread_name()
-        return Lane(number, thread, on_loop=on_loop, room=self._room)
+        return Lane(number, thread, on_loop=on_loop and not _waits_elsewhere(), room=self._room)
 
     def record(self, query: Query, lane: Lane | None = None) -> None:
         """Keep a query that has been executed, here and in each scope round this one."""
@@ -547,6 +547,12 @@ def _enter_process(scope: Scope) -> None:
 def _leave_process(scope: Scope) -> None:
     global _processes
     _processes = tuple(known for known in _processes if known is not scope)
+
+
+def _waits_elsewhere() -> bool:
+    """Whether gevent has patched the process: a driver that blocks lets other greenlets run, and the loop may run in one of them."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("socket"))
 
 
 def _root_frame(frame: FrameType | None) -> FrameType | None:

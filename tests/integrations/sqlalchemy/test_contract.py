@@ -13,7 +13,18 @@ from sqlalchemy.orm import Session
 
 import dbprofile_sqlalchemy
 from dbprofile.testing import suite
-from dbprofile_sqlalchemy import cursor_events, databases, fetches, lineages, provenance, queries, sessions, statements
+from dbprofile_sqlalchemy import (
+    cursor_events,
+    databases,
+    fetches,
+    flags,
+    lineages,
+    provenance,
+    queries,
+    sessions,
+    statements,
+    transactions,
+)
 from tests import services
 from tests.ledger import Ledger, telling
 
@@ -64,7 +75,9 @@ class Asynchronous:
 
 
 class Contract(suite.QueriesContract):
-    modules = (cursor_events, databases, fetches, lineages, provenance, queries, sessions, statements)
+    modules = (
+        cursor_events, databases, fetches, flags, lineages, provenance, queries, sessions, statements, transactions,
+    )  # fmt: skip
     takes_iterators = False  # SQLAlchemy wants a list of parameter sets
     cursor_events = False
     driver = "pysqlite"

@@ -29,7 +29,7 @@ from sqlalchemy.orm import Session
 
 import dbprofile
 from dbprofile import hooks
-from tests.integrations.sqlalchemy.library import Library, on, on_asynchronous, on_synchronous, round_trips, sets
+from tests.integrations.sqlalchemy.library import Library, on, on_asynchronous, on_synchronous, sets
 from tests.integrations.sqlalchemy.models import Author, Book, Profile, Tag
 
 pytestmark = pytest.mark.usefixtures("each_door")
@@ -406,35 +406,6 @@ def test_a_cancelled_await_is_recorded_as_cancelled(library: Library) -> None:
     assert [query.error for query in recording.queries] == ["CancelledError"]
 
 
-class Interrupting:
-    """A driver call that is interrupted as by Control-C."""
-
-    def __init__(self, library: Library) -> None:
-        self._library = library
-
-    def __enter__(self) -> None:
-        event.listen(self._library.engine, "do_execute", self._interrupt)
-
-    def __exit__(self, *_error: object) -> None:
-        event.remove(self._library.engine, "do_execute", self._interrupt)
-
-    def _interrupt(self, _cursor: object, _statement: object, _parameters: object, _context: object) -> None:
-        raise KeyboardInterrupt
-
-
-def test_an_interrupt_passes_and_nothing_of_it_is_kept(library: Library, each_door: str) -> None:
-    with Interrupting(library), dbprofile.record() as recording, pytest.raises(KeyboardInterrupt):
-        library.in_connection(lambda connection: connection.execute(select(Author.id)))
-    profile = recording.report.profile
-    if each_door == "dialect events":
-        assert [query.error for query in profile.queries] == ["KeyboardInterrupt"]
-        assert profile.unfinished == 0
-    else:
-        # It did not come from a dialect's own call of the driver: nobody can say that the statement was sent.
-        assert (list(profile.queries), profile.unfinished) == ([], 1)
-    assert library.sent == []
-
-
 class RefusedError(Exception):
     pass
 
@@ -546,17 +517,3 @@ def test_beyond_the_detail_limit_statements_are_summed(library: Library) -> None
     profile = scope.profile()
     assert profile.query_count == len(library.sent) == 12
     assert profile.rows == 60
-
-
-def test_each_call_of_a_batch_is_a_call_of_one_query(library: Library, each_door: str) -> None:
-    """``insertmanyvalues``: counted by the calls that a listener of the application's hears of."""
-    calls: list[str] = []
-
-    def add(session: Session) -> None:
-        event.listen(session.connection(), "before_cursor_execute", lambda *arguments: calls.append(arguments[2]))
-        session.add_all([Tag(name=f"tag {number}") for number in range(20)])
-        session.flush()
-
-    with dbprofile.record() as recording:
-        library.in_session(add)
-    assert [round_trips(query) for query in recording.queries] == [len(calls)] == [_round_trips(library, 20)]
