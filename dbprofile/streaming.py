@@ -5,9 +5,18 @@ Nothing here raises an exception of ours into the application: where a step fail
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sized
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sized,
+)
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from dbprofile.capture.scope import Scope, current_scope, enclosing_scope
 from dbprofile.guard import guarded
@@ -23,6 +32,7 @@ __all__ = [
     "Profiler",
     "Scope",
     "answered",
+    "carried",
     "current_scope",
     "default_profiler",
     "enclosing_scope",
@@ -56,7 +66,13 @@ _SHOWN: Final = 200
 
 @guarded("streaming.open_scope", None)
 def open_scope(
-    profiler: Profiler, kind: str, name: str, *, path: str, labels: dict[str, object] | None = None
+    profiler: Profiler,
+    kind: str,
+    name: str,
+    *,
+    path: str,
+    labels: dict[str, object] | None = None,
+    carrier: MutableMapping[str, Any] | None = None,
 ) -> Scope | None:
     """Open a unit of work that the adapter enters, leaves and finishes itself.
 
@@ -66,22 +82,41 @@ def open_scope(
         name: what people read.
         path: what ``include`` and ``exclude`` are asked about.
         labels: what is known of it.
+        carrier: what the server hands from one application to the next for this one exchange (an environment of WSGI, a scope of
+            ASGI). It is marked, so that no middleware further in opens the same unit once more.
 
     Returns:
-        ``None`` where nobody would hear of it: the profiler has no sink and no scope is open round it, or its settings leave it out.
+        ``None`` where nobody would hear of it: the profiler has no sink and no scope is open round it, or its settings leave it out;
+        and where middleware further out has opened it.
     """
     if not profiler.sinks and enclosing_scope() is None:
         return None
-    if not profiler.wants(path):
+    if not profiler.wants(path) or carried(profiler, carrier) is not None:
         return None
-    return profiler.scope(kind, name if len(name) <= _SHOWN else f"{name[: _SHOWN - 3]}...", labels=labels)
+    scope = profiler.scope(kind, name if len(name) <= _SHOWN else f"{name[: _SHOWN - 3]}...", labels=labels)
+    if carrier is not None:
+        carrier[_mark(profiler)] = scope
+    return scope
 
 
 @guarded("streaming.open_request", None)
-def open_request(profiler: Profiler, method: str, path: str) -> Scope | None:
+def open_request(
+    profiler: Profiler, method: str, path: str, *, carrier: MutableMapping[str, Any] | None = None
+) -> Scope | None:
     """The same for a request over HTTP, of which the route is not known yet."""
     labels: dict[str, object] = {"http.request.method": method if method in _METHODS else "_OTHER"}
-    return open_scope(profiler, "request", f"{method} {path}", path=path, labels=labels)
+    return open_scope(profiler, "request", f"{method} {path}", path=path, labels=labels, carrier=carrier)
+
+
+@guarded("streaming.carried", None)
+def carried(profiler: Profiler, carrier: Mapping[str, Any] | None) -> Scope | None:
+    """The scope that middleware of the same profiler has opened further out for an exchange, while it is open."""
+    scope = carrier.get(_mark(profiler)) if carrier is not None else None
+    return scope if isinstance(scope, Scope) and scope.open else None
+
+
+def _mark(profiler: Profiler) -> str:
+    return f"dbprofile.scope.{id(profiler)}"
 
 
 @guarded("streaming.enter", None)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from dbprofile import guard
-from dbprofile.capture import scope
+from dbprofile.capture import scope, unseen
 from tests import services
 
 # A run repeats itself; only a long one (DBPROFILE_TEXTS) looks for what no run has seen. A slow machine is no failure.
@@ -51,6 +51,7 @@ def mariadb_database() -> Iterator[services.TemporaryDatabase]:
 @pytest.fixture(autouse=True)
 def _faults_surface() -> Iterator[None]:
     """A fault of ours fails the test in which it happens."""
+    unseen.renew()  # threads of other tests would have used up the names
     guard.reset_faults()
     guard.reraising(True)
     yield

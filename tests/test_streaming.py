@@ -13,6 +13,7 @@ from dbprofile.streaming import (
     Body,
     Scope,
     answered,
+    carried,
     enter,
     failed,
     finish,
@@ -93,6 +94,25 @@ def test_settings_leave_paths_out(reports: list[Report]) -> None:
     assert open_request(profiler, "GET", "/healthz") is None
     assert open_scope(profiler, "message", "m", path="/health") is None
     assert open_request(profiler, "GET", "/") is not None
+
+
+def test_an_exchange_is_one_unit_however_often_it_is_met(profiler: Profiler) -> None:
+    exchange: dict[str, Any] = {"path": "/"}
+    outer = open_request(profiler, "GET", "/", carrier=exchange)
+    assert outer is not None
+    assert open_request(profiler, "GET", "/", carrier=exchange) is None
+    assert open_scope(profiler, "background", "WEBSOCKET /", path="/", carrier=exchange) is None
+    assert carried(profiler, exchange) is outer
+    assert carried(profiler, {"path": "/"}) is None
+    assert carried(profiler, None) is None
+
+    other = Profiler(sinks=[print])
+    assert carried(other, exchange) is None
+    assert open_request(other, "GET", "/", carrier=exchange) is not None, "whose sinks would hear of nothing"
+
+    finish(outer)
+    assert carried(profiler, exchange) is None
+    assert open_request(profiler, "GET", "/", carrier=exchange) is not None
 
 
 def test_the_path_of_a_wsgi_request_is_read_as_text() -> None:

@@ -92,11 +92,11 @@ class ProfileMiddleware:
 def _open(profiler: Profiler, connection: _Connection, receive: _Receive, send: _Send) -> _Request | _Websocket | None:
     kind = connection["type"]
     if kind == "http":
-        scope = open_request(profiler, connection["method"], connection["path"])
+        scope = open_request(profiler, connection["method"], connection["path"], carrier=connection)
         return None if scope is None else _Request(scope, connection, receive, send)
     if kind == "websocket":
         path = connection["path"]
-        scope = open_scope(profiler, "background", f"WEBSOCKET {path}", path=path)
+        scope = open_scope(profiler, "background", f"WEBSOCKET {path}", path=path, carrier=connection)
         return None if scope is None else _Websocket(scope, connection, receive, send)
     return None
 

@@ -15,6 +15,7 @@ from dbprofile.streaming import (
     Body,
     Scope,
     answered,
+    carried,
     enclosing_scope,
     enter,
     failed,
@@ -65,7 +66,9 @@ class ProfileMiddleware:
             return self._respond(request)
         scope = _opened(request)
         if scope is None:
-            return self.get_response(request)
+            response = cast("HttpResponseBase", self.get_response(request))
+            _name_outer(request)
+            return response
         step = enter(scope)
         try:
             response = cast("HttpResponseBase", self.get_response(request))
@@ -82,7 +85,9 @@ class ProfileMiddleware:
         get_response = cast("Callable[[HttpRequest], Awaitable[HttpResponseBase]]", self.get_response)
         scope = _opened(request)
         if scope is None:
-            return await get_response(request)
+            response = await get_response(request)
+            _name_outer(request)
+            return response
         step = enter(scope)
         try:
             response = await get_response(request)
@@ -107,10 +112,20 @@ def _opened(request: HttpRequest) -> Scope | None:
     outer = scope_of(request)
     if profiler is None or (outer is not None and outer.open):
         return None  # the middleware stands there twice, or one handler passes a request on to another
-    scope = open_request(profiler, request.method or "", request.path)
-    if scope is not None:
-        keep_scope(request, scope)
+    carrier: Any = getattr(request, "scope", None) or getattr(request, "environ", None)
+    scope = open_request(profiler, request.method or "", request.path, carrier=carrier)
+    kept = scope if scope is not None else carried(profiler, carrier)
+    if kept is not None:
+        keep_scope(request, kept)
     return scope
+
+
+@guarded("django.name_outer", None)
+def _name_outer(request: HttpRequest) -> None:
+    """Middleware round the whole application has opened the scope, and knows no route."""
+    outer = scope_of(request)
+    if outer is not None and outer.open and "http.route" not in outer.labels:
+        _name(outer, request)
 
 
 @guarded("django.broken", None)

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Final
 from flask import Flask, request, request_started
 
 from dbprofile import ConfigurationError
-from dbprofile.streaming import Profiler, Scope, guarded, open_request, path_of, profiler_for, routed, serve, watch
+from dbprofile.streaming import (
+    Profiler,
+    Scope,
+    carried,
+    guarded,
+    open_request,
+    path_of,
+    profiler_for,
+    routed,
+    serve,
+    watch,
+)
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -108,7 +119,11 @@ class _Requests:
         if next(self._first) == 0 and not self._by_hand:
             # ``app.run(debug=True)`` sets the flag long after the extension has been made.
             watch(self._profiler, self._app.debug)
-        scope = open_request(self._profiler, environ["REQUEST_METHOD"], path_of(environ))
+        outer = carried(self._profiler, environ)
+        if outer is not None:
+            environ[self._key] = outer  # which has no name for the request yet
+            return None
+        scope = open_request(self._profiler, environ["REQUEST_METHOD"], path_of(environ), carrier=environ)
         if scope is not None:
             environ[self._key] = scope
         return scope

@@ -61,7 +61,7 @@ def _open(
     profiler: Profiler, environ: WSGIEnvironment, name: Callable[[WSGIEnvironment], str | None] | None
 ) -> Scope | None:
     method = environ["REQUEST_METHOD"]
-    scope = open_request(profiler, method, path_of(environ))
+    scope = open_request(profiler, method, path_of(environ), carrier=environ)
     if scope is not None and name is not None:
         _ask(name, environ, scope, method)
     return scope

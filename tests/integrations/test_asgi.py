@@ -153,6 +153,26 @@ async def test_a_pattern_has_the_servers_root_path_and_the_mounts(profiler: Prof
     ]
 
 
+async def test_a_mounted_application_with_middleware_of_its_own_is_no_second_request(
+    profiler: Profiler, reports: list[Report], database: Connection
+) -> None:
+    orders = fastapi(profiler)
+
+    @orders.get("/orders/{number}")
+    async def order(number: int) -> int:
+        database.execute("SELECT 1 FROM orders")
+        return number
+
+    app = fastapi(profiler)
+    app.add_middleware(ProfileMiddleware, profiler=profiler)
+    app.mount("/shop", orders)
+    assert (await get(app, "/shop/orders/7")).json() == 7
+
+    assert [(profile.name, profile.query_count) for profile in profiles(reports)] == [
+        ("GET /shop/orders/{number}", 1),
+    ]
+
+
 async def test_what_a_mount_captures_is_no_part_of_a_pattern(profiler: Profiler, reports: list[Report]) -> None:
     app = starlette(
         profiler,

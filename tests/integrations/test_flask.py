@@ -20,6 +20,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 import dbprofile_flask.scopes
 import dbprofile_sqlalchemy
+import dbprofile_wsgi
 from dbprofile import (
     ConfigurationError,
     Profile,
@@ -183,6 +184,20 @@ def test_two_applications_in_one_process_are_told_apart(profiler: Profiler, repo
         run_wsgi_app(mounted, EnvironBuilder(path=path).get_environ(), buffered=True)
 
     assert [profile.name for profile in profiles(reports)] == ["GET /<name>", "GET /<name>"]
+
+
+def test_middleware_round_the_application_leaves_it_one_request_with_its_rule(
+    app: Flask, profiler: Profiler, reports: list[Report], database: Connection
+) -> None:
+    @app.get("/orders/<int:number>")
+    def order(number: int) -> str:
+        return str(database.execute(f"SELECT {number} FROM orders").fetchone()[0])
+
+    wrapped = dbprofile_wsgi.ProfileMiddleware(app, profiler=profiler)
+    body, _, _ = run_wsgi_app(wrapped, EnvironBuilder(path="/orders/7").get_environ(), buffered=True)
+    assert b"".join(body) == b"7"
+
+    assert [(profile.name, profile.query_count) for profile in profiles(reports)] == [("GET /orders/<int:number>", 1)]
 
 
 # --- statements and bodies ------------------------------------------------------------------------------------------

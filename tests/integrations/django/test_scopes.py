@@ -1,17 +1,24 @@
 """A scope for each request: named by its route, open until the last byte, in synchronous and asynchronous applications."""
 
+import asyncio
 import copy
 import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
+import httpx
 import pytest
 from django.contrib.auth.models import User
+from django.core.asgi import get_asgi_application
 from django.core.exceptions import MiddlewareNotUsed
+from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import ResolverMatch
 
+import dbprofile_asgi
+import dbprofile_wsgi
 from dbprofile import ConfigurationError, Profiler, Report, Scope, current_scope, set_default_profiler
 from dbprofile_django import ProfileMiddleware
 from tests.integrations.django import project
@@ -226,6 +233,40 @@ def test_session_and_user_are_counted_but_no_matter_of_the_application(reports: 
     assert kinds.count("user") == 1
     assert the_report(reports).profile.query_count >= 3
     User.objects.all().delete()
+
+
+def _round_wsgi(profiler: Profiler) -> bytes:
+    environ: dict[str, Any] = {"PATH_INFO": "/orders/7/"}
+    setup_testing_defaults(environ)
+    body: Any = dbprofile_wsgi.ProfileMiddleware(get_wsgi_application(), profiler=profiler)(environ, lambda *_: print)
+    try:
+        return b"".join(body)
+    finally:
+        body.close()
+
+
+def _round_asgi(profiler: Profiler) -> bytes:
+    handler: Any = get_asgi_application()
+    app: Any = dbprofile_asgi.ProfileMiddleware(handler, profiler=profiler)
+
+    async def visit() -> bytes:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client:
+            return (await client.get("/orders/7/")).content
+
+    return asyncio.run(visit())
+
+
+@pytest.mark.parametrize("served", [_round_wsgi, _round_asgi], ids=["wsgi", "asgi"])
+def test_middleware_round_the_application_leaves_it_one_request_with_its_route(
+    served: Callable[[Profiler], bytes],
+) -> None:
+    delivered: list[Report] = []
+    profiler = Profiler(sinks=[delivered.append])
+    with override_settings(DBPROFILE={"profiler": profiler}):
+        assert served(profiler) in {b"0", b"1"}
+    assert [(report.profile.name, report.profile.query_count) for report in delivered] == [
+        ("GET /orders/<int:number>/", 1)
+    ]
 
 
 # --- whether there is a scope at all --------------------------------------------------------------------------------
