@@ -59,6 +59,8 @@ def _faults_surface() -> Iterator[None]:
     guard.reset_faults()
     # A fault that was put into leaving a scope leaves it behind, for whatever runs in this context next.
     scope._CURRENT.set(None)
+    # Names of threads are kept for a process, a hundred at most: the threads of one test are no business of the next.
+    unseen.renew()
 
 
 @pytest.fixture
