@@ -16,6 +16,7 @@ from collections.abc import (
     Sized,
 )
 from contextlib import AbstractContextManager
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from dbprofile.capture.scope import Scope, current_scope, enclosing_scope
@@ -228,12 +229,16 @@ class Body(Generic[T]):
 
 
 class AsyncBody(Generic[T]):
-    """The same for an asynchronous body."""
+    """The same for an asynchronous body, but its scope hands over only when it is closed, or ``over()`` is called.
+
+    Over ASGI a last, empty message follows the last item. A client waits for it, and must not wait until the request is judged.
+    """
 
     def __init__(self, body: AsyncIterable[T], scope: Scope) -> None:
         self._body = body
         self._scope = scope
         self._steps: AsyncIterator[T] | None = None
+        self._exhausted = False
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self
@@ -242,7 +247,8 @@ class AsyncBody(Generic[T]):
         try:
             return await self._step()
         except StopAsyncIteration:
-            sent(self._scope)
+            self._exhausted = True
+            self._scope.stopped = self._scope.stopped or perf_counter_ns()
             raise
         except BaseException as error:
             failed(self._scope, error)
@@ -258,8 +264,15 @@ class AsyncBody(Generic[T]):
         finally:
             leave(step)
 
+    def over(self) -> None:
+        """The last message is out: hand over what was done for it. What is done from now on is background of its own."""
+        if self._exhausted:
+            self._exhausted = False
+            sent(self._scope)
+
     async def aclose(self) -> None:
         """Close the body, inside its scope, then the scope."""
+        self.over()
         step = enter(self._scope)
         try:
             close = getattr(self._body, "aclose", None)

@@ -1,13 +1,17 @@
 """One exchange with a web application, as a server holds it: over WSGI, and over ASGI on an event loop of its own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 from wsgiref.util import FileWrapper, setup_testing_defaults
+
+from dbprofile import Profiler, Report
+from dbprofile.testing.suite import Call, Handle, Reply, RequestsContract
 
 T = TypeVar("T")
 Message: TypeAlias = MutableMapping[str, Any]
@@ -67,9 +71,24 @@ def visit(
 
 
 async def exchange(
-    app: Application, path: str = "/", method: str = "GET", *, chunks: int | None = None, **connection: object
+    app: Application,
+    path: str = "/",
+    method: str = "GET",
+    *,
+    chunks: int | None = None,
+    hear: Callable[[Message], object] = lambda message: None,
+    **connection: object,
 ) -> list[Message]:
-    """Send a request over ASGI, and return the messages of the response; after so many chunks of it the client is gone."""
+    """Send a request over ASGI, and return the messages of the response.
+
+    Args:
+        app: the application.
+        path: where the request goes.
+        method: of HTTP.
+        chunks: the client is gone after so many chunks of the body.
+        hear: called with each message when the server gets it.
+        connection: more of ASGI's scope.
+    """
     messages: list[Message] = []
     asked = iter([{"type": "http.request", "body": b"", "more_body": False}])
     over = asyncio.Event()
@@ -89,6 +108,7 @@ async def exchange(
             await asyncio.Event().wait()  # nobody takes it: the framework, which is told, cancels
         await asyncio.sleep(0)  # as a socket that is slow to take it: others run meanwhile
         messages.append(message)
+        hear(message)
         if is_gone() or (message["type"] == "http.response.body" and not message.get("more_body")):
             over.set()
 
@@ -125,3 +145,36 @@ def all_on_a_loop(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         return await asyncio.gather(*coroutines)
 
     return on_a_loop(together())
+
+
+class OverASGI(RequestsContract):
+    """The contract of every adapter with requests, for an application over ASGI."""
+
+    def application(self, handle: Handle, settings: Mapping[str, Any] | None) -> Application:
+        """An application that answers with what ``handle`` replies at ``/orders/7``."""
+        raise NotImplementedError
+
+    @contextmanager
+    def serve(self, handle: Handle, settings: Mapping[str, object] | None) -> Iterator[Call]:
+        self.app = self.application(handle, settings)
+
+        def call(number: int, method: str = "GET", chunks: int | None = None) -> list[Message]:
+            return on_a_loop(exchange(self.app, f"/orders/{number}", method, chunks=chunks))
+
+        yield call
+
+    def together(self, call: Call, numbers: Sequence[int]) -> list[object]:
+        return list(all_on_a_loop([exchange(self.app, f"/orders/{number}") for number in numbers]))
+
+    def test_a_response_is_told_after_its_last_message(self) -> None:
+        self.assert_told_last(lambda _: Reply("whole"))
+        if self.streams:
+            self.assert_told_last(lambda _: Reply(chunks=iter(["step", "by step"])))
+
+    def assert_told_last(self, handle: Handle) -> None:
+        reports: list[Report] = []
+        told: list[int] = []
+        with self.serve(handle, {"profiler": Profiler(sinks=[reports.append])}):
+            on_a_loop(exchange(self.app, "/orders/7", hear=lambda _: told.append(len(reports))))
+        assert set(told) == {0}, "the client waits while the request is judged"
+        assert len(reports) == 1

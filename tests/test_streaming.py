@@ -297,6 +297,39 @@ async def test_each_step_of_an_asynchronous_body_runs_in_its_scope(
     assert [report.profile.query_count for report in reports] == [3]
 
 
+async def test_an_exhausted_asynchronous_body_hands_over_once_its_last_message_is_out(
+    profiler: Profiler, reports: list[Report], database: Connection
+) -> None:
+    class Rows:
+        left = 2
+
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return self
+
+        async def __anext__(self) -> bytes:
+            if not self.left:
+                raise StopAsyncIteration
+            self.left -= 1
+            database.execute("SELECT 1 FROM orders")
+            return b"item"
+
+        async def aclose(self) -> None:
+            database.execute("SELECT 'close' FROM orders")
+
+    scope = request(profiler)
+    body = AsyncBody(Rows(), scope)
+    assert [item async for item in body] == [b"item"] * 2
+    assert reports == [], "the last, empty message is not out yet"
+    assert scope.stopped is not None, "what comes after is none of its time"
+    await body.aclose()
+
+    first, background = reports
+    assert (first.profile.kind, first.profile.query_count) == ("request", 2)
+    assert (background.profile.kind, background.profile.query_count) == ("background", 1)
+    body.over()
+    assert len(reports) == 2
+
+
 async def test_an_asynchronous_body_closed_early_runs_its_finally_in_its_scope(
     profiler: Profiler, reports: list[Report], database: Connection
 ) -> None:

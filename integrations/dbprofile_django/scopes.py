@@ -160,7 +160,12 @@ def _stream(scope: Scope, response: StreamingHttpResponse) -> None:
     closers = response._resource_closers  # type: ignore[attr-defined]
     closers[:] = [_Within(scope, closer) for closer in closers]
     body: Any = response.streaming_content
-    response.streaming_content = AsyncBody(body, scope) if response.is_async else Body(body, scope)
+    if response.is_async:
+        followed = AsyncBody[Any](body, scope)
+        response.streaming_content = followed
+        closers.insert(0, followed.over)  # Django closes the response, not its body, once the last message is out
+    else:
+        response.streaming_content = Body(body, scope)
 
 
 class _Within:

@@ -1,8 +1,7 @@
 """The contract of every adapter with requests, for endpoints of each kind in each framework."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 import litestar
@@ -16,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from dbprofile.testing.suite import Call, Handle, Reply, RequestsContract
+from dbprofile.testing.suite import Handle, Reply
 from dbprofile_asgi import ProfileMiddleware, routes, scopes
-from tests.exchanges import Application, Message, all_on_a_loop, exchange, on_a_loop
+from tests.exchanges import Application, OverASGI
 
 
 async def slowly(chunks: Iterable[str]) -> AsyncIterator[str]:
@@ -38,23 +37,8 @@ def response(reply: Reply, steps: Callable[[Iterable[str]], Any]) -> Response:
     return PlainTextResponse(reply.text, reply.status, background=after)
 
 
-class Contract(RequestsContract):
+class Contract(OverASGI):
     modules = (routes, scopes)
-
-    def application(self, handle: Handle, settings: Mapping[str, Any] | None) -> Application:
-        raise NotImplementedError
-
-    @contextmanager
-    def serve(self, handle: Handle, settings: Mapping[str, object] | None) -> Iterator[Call]:
-        self.app = self.application(handle, settings)
-
-        def call(number: int, method: str = "GET", chunks: int | None = None) -> list[Message]:
-            return on_a_loop(exchange(self.app, f"/orders/{number}", method, chunks=chunks))
-
-        yield call
-
-    def together(self, call: Call, numbers: Sequence[int]) -> list[object]:
-        return list(all_on_a_loop([exchange(self.app, f"/orders/{number}") for number in numbers]))
 
 
 class StarletteContract(Contract):

@@ -37,7 +37,7 @@ from dbprofile_django import (
 )
 from dbprofile_django import connections as descriptions
 from tests import services
-from tests.exchanges import Answer, Message, all_on_a_loop, exchange, on_a_loop, visit
+from tests.exchanges import Answer, Application, OverASGI, visit
 from tests.integrations.django import project
 from tests.ledger import Ledger, telling
 
@@ -158,24 +158,26 @@ class Contract(RequestsContract):
     def view(self, handle: Handle) -> Callable[..., Any]:
         return lambda request, number: response(handle(number), at_once)
 
-    def caller(self) -> Call:
-        handler = WSGIHandler()
-
-        def call(number: int, method: str = "GET", chunks: int | None = None) -> Answer:
-            return visit(handler, f"/orders/{number}", method, chunks=chunks)
-
-        return call
-
     @contextmanager
-    def serve(self, handle: Handle, settings: Mapping[str, object] | None) -> Iterator[Call]:
+    def project(self, handle: Handle, settings: Mapping[str, object] | None) -> Iterator[None]:
         configuration._built.clear()
         with override_settings(
             DBPROFILE=settings or {},
             MIDDLEWARE=[] if settings is None else [project.MIDDLEWARE],
             ROOT_URLCONF=(path("orders/<int:number>", self.view(handle)),),
         ):
-            yield self.caller()
+            yield
         configuration._built.clear()
+
+    @contextmanager
+    def serve(self, handle: Handle, settings: Mapping[str, object] | None) -> Iterator[Call]:
+        with self.project(handle, settings):
+            handler = WSGIHandler()
+
+            def call(number: int, method: str = "GET", chunks: int | None = None) -> Answer:
+                return visit(handler, f"/orders/{number}", method, chunks=chunks)
+
+            yield call
 
 
 class TestWSGI(Contract):
@@ -188,17 +190,14 @@ class Handler(ASGIHandler):
         return BytesIO()  # Django leaves its temporary file open where the body of a response fails
 
 
-class AsynchronousContract(Contract):
-    def caller(self) -> Call:
-        self.handler: Any = Handler()
+class AsynchronousContract(OverASGI, Contract):
+    def application(self, handle: Handle, settings: Mapping[str, Any] | None) -> Application:
+        return Handler()
 
-        def call(number: int, method: str = "GET", chunks: int | None = None) -> list[Message]:
-            return on_a_loop(exchange(self.handler, f"/orders/{number}", method, chunks=chunks))
-
-        return call
-
-    def together(self, call: Call, numbers: Sequence[int]) -> list[object]:
-        return list(all_on_a_loop([exchange(self.handler, f"/orders/{number}") for number in numbers]))
+    @contextmanager
+    def serve(self, handle: Handle, settings: Mapping[str, object] | None) -> Iterator[Call]:
+        with self.project(handle, settings), OverASGI.serve(self, handle, settings) as call:
+            yield call
 
 
 class TestASGIInAThread(AsynchronousContract):
