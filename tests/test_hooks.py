@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from dbprofile import Profiler, hooks
+from dbprofile.guard import FAULT_LIMIT
 from tests.sources import DATABASE, shop
 
 
@@ -61,6 +62,22 @@ def test_the_class_of_an_error_is_kept_and_its_message_is_not() -> None:
     (query,) = scope.profile().queries
     assert query.error == "OperationalError"
     assert all("no such table" not in str(getattr(query, name)) for name in query.__slots__)
+
+
+@pytest.mark.usefixtures("failing_open")
+def test_an_exception_that_cannot_be_asked_for_its_code_costs_the_code() -> None:
+    class Odd(Exception):  # noqa: N818 - the application's own
+        @property
+        def sqlstate(self) -> str:
+            raise RuntimeError
+
+    with Profiler().scope("block", "b") as scope:
+        for _ in range(FAULT_LIMIT + 1):
+            hooks.stop(hooks.start(scope, "SELECT 1", (), DATABASE), error=Odd())
+
+    queries = scope.profile().queries
+    assert len(queries) == FAULT_LIMIT + 1
+    assert {(query.error, query.error_code) for query in queries} == {("Odd", None)}
 
 
 def test_values_are_kept_only_on_purpose() -> None:

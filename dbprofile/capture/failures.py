@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from dbprofile.guard import guarded
+
 __all__ = ["driver_exception", "error_code"]
 
 
+@guarded("failures.error_code", None)
 def error_code(exception: BaseException) -> str | None:
     """The code by which the database names the failure: a SQLSTATE, a number of MySQL's, a name of SQLite's; ``None`` without one."""
     return _code(driver_exception(exception))
