@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DETAIL_LIMIT",
+    "LANE_LIMIT",
     "UNIT_KINDS",
     "Scope",
     "add_listener",
@@ -48,6 +49,8 @@ __all__ = [
 
 #: Statements that a scope keeps in full detail; beyond it counters by text.
 DETAIL_LIMIT: Final = 1_000
+#: Lanes of a scope beyond which its tasks share them: those of one thread never write at once. A prime, because ids are not.
+LANE_LIMIT: Final = 251
 #: Scopes of these kinds are units of work: their queries are never judged together with others.
 UNIT_KINDS: Final = frozenset({"request", "background", "task", "command", "message"})
 
@@ -147,19 +150,24 @@ class Scope:
         events = sys.modules.get("asyncio.events")  # an asyncio that was never imported runs no task
         if events is not None:
             loop = events._get_running_loop()  # noqa: SLF001 - the documented way raises where there is no loop
-        # A task by its id, which the next one may have when it is over: no task is kept, and no more lanes than run at once. What is
-        # no task is a callback of the loop's.
+        # A task by its id, which another one may have when it is over: no task is kept. What is none is a callback of the loop's.
         key = _get_ident() if loop is None else id(sys.modules["asyncio.tasks"].current_task(loop) or loop)
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = self._new_lane(on_loop=loop is not None)
+            lane = self._new_lane(key, on_loop=loop is not None)
         return lane
 
-    def _new_lane(self, *, on_loop: bool) -> Lane:
+    def _new_lane(self, key: int, *, on_loop: bool) -> Lane:
+        if on_loop and len(self._lanes) >= LANE_LIMIT:
+            key %= LANE_LIMIT
+            lane = self._lanes.get(key)
+            if lane is not None:
+                return lane
         numbering = self._numbering
         number = next(self._serials) if numbering is self or not numbering.open else numbering.lane().number
         thread = None if _get_ident() == self._thread else unseen.thread_name()
-        return Lane(number, thread, on_loop=on_loop and not _waits_elsewhere(), room=self._room)
+        lane = Lane(number, thread, on_loop=on_loop and not _waits_elsewhere(), room=self._room)
+        return self._lanes.setdefault(key, lane)
 
     def record(self, query: Query, lane: Lane | None = None) -> None:
         """Keep a query that has been executed, here and in each scope round this one."""

@@ -15,7 +15,7 @@ from dbprofile import Profiler, Scope, hooks
 from dbprofile.capture.counters import COUNTER_LIMIT
 from dbprofile.capture.profile import Profile
 from dbprofile.capture.query import Query
-from dbprofile.capture.scope import DETAIL_LIMIT
+from dbprofile.capture.scope import DETAIL_LIMIT, LANE_LIMIT
 from dbprofile.capture.texts import LONG_TEXT, ROOM
 from dbprofile.sql.cut import CutText
 from tests.sources import DATABASE, Connection, shop
@@ -141,7 +141,8 @@ def test_all_threads_of_a_scope_have_a_thousand_counters_together() -> None:
 # --- lanes ----------------------------------------------------------------------------------------------------------
 
 
-async def test_tasks_one_after_another_leave_no_lanes_and_are_not_kept() -> None:
+@pytest.mark.parametrize("at_once", [1, 40, 1_000])
+async def test_tasks_leave_a_bounded_number_of_lanes_and_are_not_kept(at_once: int) -> None:
     tasks: weakref.WeakSet[asyncio.Task[None]] = weakref.WeakSet()
 
     async def work(scope: Scope) -> None:
@@ -149,15 +150,30 @@ async def test_tasks_one_after_another_leave_no_lanes_and_are_not_kept() -> None
         send(scope, "SELECT 1 FROM orders")
 
     with Profiler(detail_limit=0).scope("command", "c") as scope:
-        for _ in range(2_000):
-            tasks.add(task := asyncio.create_task(work(scope)))
-            await task
-            del task
+        for _ in range(2_000 // at_once):
+            started = [asyncio.create_task(work(scope)) for _ in range(at_once)]
+            tasks.update(started)
+            await asyncio.gather(*started)
+            del started
         await asyncio.sleep(0)  # what woke us may still hold the last one
         assert not tasks
-        assert len(scope._lanes) < 20
+        assert len(scope._lanes) <= 2 * LANE_LIMIT
 
     assert scope.profile().query_count == 2_000
+
+
+async def test_each_of_a_scopes_tasks_records_whatever_lane_it_shares() -> None:
+    async def work(scope: Scope, number: int) -> None:
+        for turn in range(3):
+            send(scope, f"SELECT {number}, {turn} FROM orders")
+            await asyncio.sleep(0)
+
+    with Profiler(detail_limit=10**9).scope("command", "c") as scope:
+        await asyncio.gather(*(work(scope, number) for number in range(1_000)))
+
+    queries = scope.profile().queries
+    assert len({query.sql for query in queries}) == len(queries) == 3_000
+    assert LANE_LIMIT < len({query.lane for query in queries}) <= 2 * LANE_LIMIT
 
 
 # --- long texts -----------------------------------------------------------------------------------------------------

@@ -34,6 +34,9 @@ class _Cursor(sqlite3.Cursor):
         self._wait("fetch")
         return super().fetchall()
 
+    async def _async_soft_close(self) -> None:
+        """What SQLAlchemy asks of its own asynchronous cursors: to let go of rows that are still on the server."""
+
     def _wait(self, what: str) -> None:
         if in_greenlet():  # the same connection may serve a synchronous engine
             await_only(asyncio.sleep(self.connection.seconds[what]))  # type: ignore[attr-defined]  # ours
