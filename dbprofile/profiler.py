@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from copy import copy
 from fnmatch import fnmatchcase
 from importlib import import_module
@@ -15,7 +16,7 @@ from dbprofile.analysis.grouping import analyse
 from dbprofile.analysis.groups import Analysis
 from dbprofile.capture.profile import Profile
 from dbprofile.capture.query import Query
-from dbprofile.capture.scope import UNIT_KINDS, Scope, add_listener, next_number, remove_listener
+from dbprofile.capture.scope import UNIT_KINDS, Scope, add_listener, muted, next_number, remove_listener
 from dbprofile.errors import ConfigurationError
 from dbprofile.findings.finding import Finding
 from dbprofile.findings.report import Report
@@ -40,7 +41,10 @@ D = TypeVar("D")
 #: ``query_done(query, handle, exception)`` after each execution, with or without a scope; ``unit_opened(scope)``; and
 #: ``unit_done(scope)`` at the last moment at which a server's span still records. Neither handle nor exception may be kept.
 #: ``attached(profiler)``, if defined, is called once, when the sink is given to a Profiler.
+#: A sink may ask the application's own database: of what it sends no scope is told, and of what it sends in ``query_done`` no sink.
 Sink = Callable[[Report], object]
+
+_telling: ContextVar[bool] = ContextVar("dbprofile_telling", default=False)
 
 
 class Profiler:
@@ -134,9 +138,10 @@ class Profiler:
             parent=parent,
             show_values=settings.show_values,
         )
-        if _stands_alone(scope):
-            for tell in self._told["unit_opened"]:
-                tell(scope)
+        if self._told["unit_opened"] and _stands_alone(scope):
+            with muted():
+                for tell in self._told["unit_opened"]:
+                    tell(scope)
         return scope
 
     def report(self, profile: Profile) -> Report:
@@ -173,14 +178,21 @@ class Profiler:
         self.close()
 
     def query_done(self, query: Query, handle: object, exception: BaseException | None) -> None:
-        """Pass a statement on to the sinks that want to hear of it."""
-        for tell in self._told["query_done"]:
-            tell(query, handle, exception)
+        """Pass a statement on to the sinks that want to hear of it; not one that they send while they are told of another."""
+        if _telling.get():
+            return
+        token = _telling.set(True)
+        try:
+            for tell in self._told["query_done"]:
+                tell(query, handle, exception)
+        finally:
+            _telling.reset(token)
 
     def _settled(self, scope: Scope) -> None:
-        if _stands_alone(scope):
-            for tell in self._told["unit_done"]:
-                tell(scope)
+        if self._told["unit_done"] and _stands_alone(scope):
+            with muted():
+                for tell in self._told["unit_done"]:
+                    tell(scope)
 
     @guarded("profiler.deliver", None)
     def _closed(self, scope: Scope, profile: Profile) -> None:
@@ -193,8 +205,9 @@ class Profiler:
             tuple(finding for finding in report.findings if finding in own),
             tuple(each for each in report.silenced if each.finding in own),
         )
-        for tell in self._told["report"]:
-            tell(report)
+        with muted():  # a sink may keep reports in the application's own database
+            for tell in self._told["report"]:
+                tell(report)
 
 
 def _threads() -> ModuleType:

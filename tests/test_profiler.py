@@ -111,6 +111,45 @@ def test_a_sink_hears_of_statements_and_units_in_order() -> None:
     assert sink.heard == [statement, "opened r", statement, "done 1", "report 1"]
 
 
+def test_a_sink_may_store_what_it_hears_where_the_application_does() -> None:
+    class Storing:
+        def __init__(self) -> None:
+            self.heard: list[str] = []
+
+        def _store(self, what: str) -> None:
+            self.heard.append(what)
+            database.execute(f"SELECT '{what}' FROM orders")
+
+        def __call__(self, report: Report) -> None:
+            self._store(f"{report.profile.name}: {report.profile.query_count}")
+
+        def query_done(self, query: Query, handle: object, exception: BaseException | None) -> None:
+            self._store(query.sql.split("'")[1])
+
+        def unit_opened(self, scope: Scope) -> None:
+            self._store(f"{scope.name} opens")
+
+        def unit_done(self, scope: Scope) -> None:
+            self._store(f"{scope.name} is over")
+
+    sink = Storing()
+    with (
+        shop() as database,
+        Profiler(sinks=[sink]) as profiler,
+        Profiler().scope("test", "test", reach="process") as round_it,
+    ):
+        for name in ("one", "two"):
+            with profiler.scope("request", name):
+                database.execute(f"SELECT 'of {name}' FROM orders")
+
+    assert sink.heard == [
+        *("one opens", "of one", "one is over", "one: 2"),
+        *("two opens", "of two", "two is over", "two: 2"),
+    ]
+    # The application's, and what the sink sent while the statement it was told of was the application's own business.
+    assert round_it.profile().query_count == 4
+
+
 def test_a_failed_statement_reaches_the_sink_with_its_exception() -> None:
     sink = Listening()
     with Profiler(sinks=[sink]), shop() as database, pytest.raises(Exception, match="no such table"):
