@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dbprofile.capture.scope import muted
 from dbprofile.findings.finding import Severity
@@ -150,7 +150,8 @@ class Told:
         if not os.path.exists(ignore):
             with open(ignore, "w", encoding="utf-8") as opened:
                 opened.write("*\n")
-        connection: Any = sqlite3.connect(os.path.join(folder, _FILE), timeout=_PATIENCE, check_same_thread=False)
+        # The class, not connect(): that is what tools that watch drivers replace, and this is none of the application's.
+        connection = sqlite3.Connection(os.path.join(folder, _FILE), timeout=_PATIENCE, check_same_thread=False)
         connection.execute(_SCHEMA)
         self._connection, self._process, self._folder = connection, os.getpid(), folder
         return self._connection

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sqlite3
 import stat
 from pathlib import Path
 
@@ -77,6 +78,18 @@ def test_a_process_that_was_reloaded_remembers(tmp_path: Path, view: Path) -> No
     assert Told(str(tmp_path)).of(page(view, 3)) == Again(42, 2)
     assert (tmp_path / ".dbprofile" / ".gitignore").read_text() == "*\n"
     assert b"title" not in (tmp_path / ".dbprofile" / "history.sqlite3").read_bytes().replace(b"titles", b"")
+
+
+def test_tools_that_watch_drivers_do_not_see_the_file(
+    tmp_path: Path, view: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def watched(*_arguments: object, **_keywords: object) -> None:
+        pytest.fail("it would be told as a database of the application's")
+
+    monkeypatch.setattr(sqlite3, "connect", watched)
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", watched)
+    Told(str(tmp_path)).of(page(view, 42))
+    assert Told(str(tmp_path)).of(page(view, 1)) == Again(42, 2)
 
 
 def test_a_new_finding_beside_known_ones_tells_them_all(tmp_path: Path, view: Path) -> None:
