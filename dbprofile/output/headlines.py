@@ -20,6 +20,7 @@ _OUTCOMES: Final = {"request": "http.response.status_code", "task": "celery.stat
 #: Threads that are named of those with statements in no scope.
 _THREADS: Final = 2
 _SHORTEST_NAME: Final = 12
+_PREFIX: Final = "dbprofile "
 
 
 class _Extent(NamedTuple):
@@ -28,6 +29,7 @@ class _Extent(NamedTuple):
     rows: bool = True
     bracket: bool = True
     names: bool = True
+    elsewhere: bool = True
 
 
 _EXTENTS: Final = (
@@ -36,11 +38,14 @@ _EXTENTS: Final = (
     _Extent(bracket=False),
     _Extent(rows=False, bracket=False),
     _Extent(rows=False, bracket=False, names=False),
+    _Extent(rows=False, bracket=False, names=False, elsewhere=False),
 )
 
 
 def headline(report: Report, terminal: Terminal, findings: str = "") -> str:
-    """One line of at most the terminal's width; too narrow for all it loses the rows, the bracket, and then parts of the name.
+    """One line of at most the terminal's width, in a log of any.
+
+    Too narrow for all it loses the rows, the bracket, what would have to be looked up elsewhere, and then parts of the name.
 
     Args:
         report: what it is about.
@@ -50,16 +55,20 @@ def headline(report: Report, terminal: Terminal, findings: str = "") -> str:
     findings = findings or _findings(report)
     number = f"#{report.profile.number}" if report.profile.number else ""
     room = terminal.width - (len(number) + 2 if number else 0)
-    name = _name(report.profile, terminal)
-    told = [[f"dbprofile {name}", *_parts(report, terminal, extent, findings)] for extent in _EXTENTS]
+    extents = _EXTENTS if terminal.aligned else _EXTENTS[:1]
+    told = [
+        [_PREFIX + _name(report.profile, terminal, extent), *_parts(report, terminal, extent, findings)]
+        for extent in extents
+    ]
     parts = next((parts for parts in told if _width(parts) <= room), told[-1])
     spare = room - _width(parts)
-    if spare < 0:
-        parts[0] = "dbprofile " + elide_middle(name, max(cells(name) + spare, _SHORTEST_NAME), terminal.ellipsis)
-        spare = max(room - _width(parts), 0)
+    if spare < 0 and terminal.aligned:
+        name = parts[0].removeprefix(_PREFIX)
+        parts[0] = _PREFIX + elide_middle(name, max(cells(name) + spare, _SHORTEST_NAME), terminal.ellipsis)
+        spare = room - _width(parts)
     if report.worst is not None:
         parts = [terminal.paint(part, str(report.worst)) if part == findings else part for part in parts]
-    gap = " " * (spare + 2 if terminal.aligned else 2) if number else ""
+    gap = " " * (max(spare, 0) + 2 if terminal.aligned else 2) if number else ""
     return " | ".join(parts) + gap + terminal.paint(number, "faint")
 
 
@@ -67,7 +76,7 @@ def _width(parts: list[str]) -> int:
     return cells(" | ".join(parts))
 
 
-def _name(profile: Profile, terminal: Terminal) -> str:
+def _name(profile: Profile, terminal: Terminal, extent: _Extent) -> str:
     name = profile.name
     if profile.kind == "background":
         name = f"background of {name}"
@@ -76,10 +85,10 @@ def _name(profile: Profile, terminal: Terminal) -> str:
     outcome = profile.labels.get(_OUTCOMES.get(profile.kind, ""))
     if outcome is not None:
         name = f"{name} {outcome}"
-    return visible(name + _above(profile), terminal)
+    return visible(name + _above(profile, extent), terminal)
 
 
-def _above(profile: Profile) -> str:
+def _above(profile: Profile, extent: _Extent) -> str:
     """The number that stands at the end of another line: of the request of background work, of what published a task."""
     number = f"#{profile.parent}" if profile.parent else ""
     if profile.kind == "background":
@@ -88,7 +97,8 @@ def _above(profile: Profile) -> str:
         return ""
     process = profile.labels.get("dbprofile.parent.process")
     if process is not None:  # it was published elsewhere, and the line is in the output of that process
-        return f" of #{profile.labels.get('dbprofile.parent.number')} in process {process}"
+        of = f" of #{profile.labels.get('dbprofile.parent.number')} in process {process}"
+        return of if extent.elsewhere else ""
     return f" of {number}" if number else ""
 
 

@@ -40,7 +40,7 @@ class Terminal:
     ascii: bool = False
     """Whether nothing but ASCII can be shown."""
     aligned: bool = True
-    """Whether a line begins at its left edge, so that what stands at the right edge of lines stands below each other."""
+    """Whether lines begin at its left edge: what stands at the right edge then stands below each other, and a longer line is folded."""
 
     @classmethod
     def of(cls, stream: TextIO, environment: Mapping[str, str] = os.environ, *, colour: bool | None = None) -> Terminal:

@@ -8,7 +8,7 @@ import pytest
 from dbprofile import Profile, Report
 from dbprofile.capture.counters import Counter
 from dbprofile.output.headlines import headline
-from dbprofile.output.terminal import PLAIN, Terminal
+from dbprofile.output.terminal import LOG, PLAIN, Terminal
 from tests.output import shop as shops
 from tests.output.shop import Shop
 
@@ -81,6 +81,13 @@ def test_a_task_says_how_it_ended_and_of_what_it_is(
     assert headline(Report(profile), Terminal(aligned=False)) == expected
 
 
+def test_a_narrow_line_of_a_task_says_how_it_ended_rather_than_where_it_came_from() -> None:
+    labels = {"celery.state": "RETRY", "dbprofile.parent.number": 3, "dbprofile.parent.process": "4711@web-1.example"}
+    profile = Profile("task", "shop.invoices.tasks.send_invoices", 7, labels=labels, seconds=1)
+
+    assert line(profile, 80).startswith("dbprofile task shop.invoices.tasks.send_invoices RETRY | 0 queries | 1.00 s ")
+
+
 def test_a_request_inside_a_block_does_not_say_so() -> None:
     assert line(Profile("request", "GET /", parent=3, seconds=1)) == "dbprofile GET / | 0 queries | 1.00 s"
 
@@ -145,6 +152,16 @@ def test_a_long_name_loses_its_middle_and_keeps_its_status() -> None:
     assert "…" in shown
     assert "position}/ 404 | 0 queries | 1.00 s  #7" in shown
     assert len(shown) == 80
+
+
+def test_a_line_of_a_log_is_told_in_full() -> None:
+    name = "GET /api/v1/tenants/{tenant}/customers/{customer}/orders/{order}/positions/{position}/"
+    labels: dict[str, object] = {"http.response.status_code": 404}
+    profile = Profile("request", name, 7, seconds=1, labels=labels, untracked={"a thread with a long name": 3})
+
+    shown = headline(Report(profile), LOG)
+
+    assert shown == f"dbprofile {name} 404 | 0 queries | 1.00 s | 3 untracked (a thread with a long name)  #7"
 
 
 def test_times_that_overlap_never_make_more_than_all(shop: Shop) -> None:
