@@ -21,9 +21,9 @@ class Backend:
 
     def __init__(self, sampler: Sampler = ALWAYS_ON, processors: Sequence[LogRecordProcessor] = ()) -> None:
         self._spans = InMemorySpanExporter()
-        tracers = TracerProvider(sampler=sampler)
-        tracers.add_span_processor(SimpleSpanProcessor(self._spans))
-        self.tracer: Tracer = tracers.get_tracer("server")
+        self.tracer_provider = TracerProvider(sampler=sampler)
+        self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._spans))
+        self.tracer: Tracer = self.tracer_provider.get_tracer("server")
         self._reader = InMemoryMetricReader()
         self.meter_provider = MeterProvider([self._reader])
         self._records = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # the SDK left it untyped

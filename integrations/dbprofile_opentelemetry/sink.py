@@ -130,7 +130,7 @@ class OpenTelemetry:
         opened = self._opened(scope.notes)
         if opened is None or opened.is_suppressed or not opened.sends_totals(scope.kind):
             return
-        span = opened.settled()
+        span = opened.settled(scope.kind)
         if not span.is_recording():
             return
         profile = scope.profile()
@@ -262,13 +262,16 @@ class _Opened:
         """Whether a scope of this kind sends totals: a block or command only where nothing is round it."""
         return kind in _SERVED or (kind != "test" and self.is_outermost)
 
-    def settled(self) -> ServerSpan:
+    def settled(self, kind: str) -> ServerSpan:
         """The server's span. A Profile may be kept for long, so that only its ids stay here."""
         span, self._span = self._span, None
-        if span is None or not self._span_context.is_valid:
-            # Some instrumentations start their span after the framework has told us of the request.
-            span = get_current_span()
-            self._span_context = span.get_span_context()
+        if span is None or kind == "task" or not self._span_context.is_valid:
+            # Some instrumentations start their span after the framework has told us of the unit. Of an eager task the span that was
+            # current by then is its request's.
+            current = get_current_span()
+            if span is None or current.get_span_context().is_valid:
+                span = current
+                self._span_context = span.get_span_context()
         return span
 
     def context(self) -> Context | None:
