@@ -19,10 +19,15 @@ from dbprofile.output.sinks import LogSink
 from dbprofile.profiler import Sink
 from tests.faults import Fault, Place, all_names, forget_everything, forget_faults, places, told
 from tests.integrations.django import project
-from tests.integrations.shops import Shop, plain
+from tests.integrations.shops import Shop, celery, plain
 from tests.integrations.shops.frameworks import FRAMEWORKS
 
-VARIANTS = {**FRAMEWORKS, "plain, counters only": plain.opened, "plain, in a test": plain.opened}
+VARIANTS = {
+    **FRAMEWORKS,
+    "celery": celery.opened,
+    "plain, counters only": plain.opened,
+    "plain, in a test": plain.opened,
+}
 
 #: What stands between the application and its libraries without a guard below it, and why it has to.
 DOORS = {

@@ -1,11 +1,9 @@
-"""install() and uninstall(): for one application or all, in any order; settings, the console, and faults of ours."""
+"""install() and uninstall(): for one application or all, in any order; settings, and the console."""
 
-import contextvars
 import io
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -14,10 +12,9 @@ from celery.utils.log import LoggingProxy
 
 import dbprofile_celery
 from dbprofile import ConfigurationError, Profiler, Report, current_scope, default_profiler, set_default_profiler
-from dbprofile.streaming import enter, finish, leave, open_request, profiler_for
-from dbprofile_celery import parents, scopes
+from dbprofile.streaming import profiler_for
+from dbprofile_celery import scopes
 from dbprofile_celery.parents import HEADER
-from tests.faults import faults
 from tests.integrations.celery.working import App, Worker, profiles
 from tests.sources import Connection
 
@@ -314,73 +311,3 @@ def test_a_profiler_made_by_hand_has_the_sinks_it_was_given(
     worker.work()
 
     assert (len(reports), lines()) == (1, [])
-
-
-# --- faults of ours -------------------------------------------------------------------------------------------------
-
-
-def _define(app: App, database: Connection) -> None:
-    @app.task(name="shop.good")
-    def good(number: int) -> int:
-        return len(database.execute(f"SELECT {number} FROM orders").fetchall()) + number
-
-    @app.task(name="shop.bad")
-    def bad() -> None:
-        database.execute("SELECT 1 FROM orders")
-        raise LookupError("who")
-
-    @app.task(name="shop.flaky", bind=True, autoretry_for=(OSError,), default_retry_delay=0)
-    def flaky(self: Any) -> int:
-        if not self.request.retries:
-            raise ConnectionResetError
-        return int(self.request.retries)
-
-
-@contextmanager
-def _request(profiler: Profiler) -> Iterator[None]:
-    """As an adapter opens one."""
-    scope = open_request(profiler, "GET", "/")
-    step = enter(scope) if scope is not None else None
-    yield
-    leave(step)
-    if scope is not None:
-        finish(scope)
-
-
-def _outcomes(app: App, worker: Worker, profiler: Profiler) -> list[object]:
-    good, bad, flaky = (app.tasks[f"shop.{name}"] for name in ("good", "bad", "flaky"))
-    with _request(profiler):
-        results = [(good.s(1) | good.s())(), bad.delay(), flaky.delay()]
-        eager = [good.apply((1,)), bad.apply(), flaky.apply()]
-    ended = worker.work()
-    with pytest.raises(LookupError):
-        bad.apply(throw=True)
-    sent = [sorted(set(headers) - {HEADER}) for headers in worker.headers]
-    return [ended, sent, *((result.state, repr(result.result)) for result in (*results, *eager))]
-
-
-@pytest.mark.parametrize("fault", faults(scopes, parents))
-def test_a_fault_of_ours_changes_no_result(
-    app: App,
-    worker: Worker,
-    profiler: Profiler,
-    database: Connection,
-    failing_open: None,
-    caplog: pytest.LogCaptureFixture,
-    fault: Callable[[], AbstractContextManager[None]],
-) -> None:
-    _define(app, database)
-    bare = _outcomes(app, worker, profiler)
-    worker.headers.clear()
-    dbprofile_celery.install(profiler=profiler)
-
-    def broken() -> list[object]:
-        with fault():
-            return _outcomes(app, worker, profiler)
-
-    # In a context of its own: a scope that could not be left stays current there.
-    assert contextvars.copy_context().run(broken) == bare
-    assert (
-        "Signal handler" not in caplog.text
-    )  # Celery swallows what a receiver raises, and logs its traceback each time
-    scopes._running.clear()

@@ -235,7 +235,7 @@ def test_the_lines_of_a_task_end_where_the_worker_begins(
     for profile in profiles(reports):
         (query,) = profile.queries
         assert query.provenance is not None
-        assert [step.function.rpartition(".")[2] for step in query.provenance.path] == ["execute", "deep"]
+        assert [step.function.rpartition(".")[2] for step in query.provenance.path] == ["deep"]
 
 
 def test_nothing_is_kept_of_a_task_that_is_over(app: App, worker: Worker, database: Connection) -> None:
