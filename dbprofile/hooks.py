@@ -104,6 +104,7 @@ __all__ = [
     "know",
     "layers",
     "listeners",
+    "locate",
     "made_current",
     "muted",
     "one_line",
@@ -182,6 +183,26 @@ def start(
         query.ignored = ignoring.ignored_here()
     query.started = perf_counter_ns()
     return watch
+
+
+@guarded("hooks.locate", None, hot=True)
+def locate(watch: Stopwatch | None) -> None:
+    """Note where a statement is sent from, for an adapter that knows no more of why: rules tell a loop by it.
+
+    Called right before the driver; beyond the detail limit nothing is noted.
+    """
+    if watch is None or watch.walk is None:
+        return
+    query, database = watch.query, watch.query.database
+    path = watch.walk.path(watch.lane.paths, watch.scope.root)
+    watch.walk = None  # it holds frames, and with them whatever the application has in its variables
+    query.call_site = path[0] if path else None
+    sql = query.sql
+    if is_write(sql):
+        query.provenance = Provenance("write", path=path)
+    else:
+        query.provenance = Provenance(path=path, lineage=root_lineage(watch.lane, "Q", sql, path, database))
+    query.started = perf_counter_ns()
 
 
 @guarded("hooks.stop", None, hot=True)

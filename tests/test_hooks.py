@@ -140,3 +140,29 @@ def test_fetches_beyond_the_detail_limit_are_counted_too() -> None:
     assert profile.queries == ()
     assert profile.rows == 5
     assert profile.fetch_seconds > 0
+
+
+def test_a_statement_is_located_once_and_lets_go_of_the_stack() -> None:
+    with Profiler().scope("block", "b") as scope:
+        watch = hooks.start(scope, "SELECT 1", (), DATABASE)
+        hooks.locate(watch)
+        assert watch is not None
+        assert watch.walk is None
+        found = watch.query.provenance
+        hooks.locate(watch)
+        hooks.stop(watch)
+
+    assert found is not None
+    assert watch.query.provenance is found
+    assert watch.query.call_site == found.path[0]
+    assert watch.query.call_site.file == __file__
+
+
+def test_beyond_the_detail_limit_a_statement_is_not_located() -> None:
+    with Profiler(detail_limit=0).scope("block", "b") as scope:
+        watch = hooks.start(scope, "SELECT 1", (), DATABASE)
+        hooks.locate(watch)
+        hooks.stop(watch)
+
+    assert watch is not None
+    assert (watch.query.provenance, watch.query.call_site) == (None, None)

@@ -135,12 +135,16 @@ class ScopesContract:
             scopes.append(current_scope())
             return Reply(str(number))
 
-        with self._profiled(handle) as (call, _):
+        with opened() as database, self._profiled(handle) as (call, _):
+            watching = Profiler().scope("block", "watching, but not current")
             call(7)
             assert current_scope() is None
+            database.execute(_ONE)
+            unseen = watching.profile()
         (scope,) = scopes
         assert scope is not None
         assert not scope.open
+        assert (sum(unseen.untracked.values()), unseen.late) == (1, {}), "a closed scope is still current"
 
     def test_units_that_run_at_once_do_not_mix(self) -> None:
         together = threading.Barrier(5, timeout=60)
@@ -170,13 +174,16 @@ class ScopesContract:
             with alone(), self.serve(handle, None) as bare:
                 expected = outcome_of(bare, 7)
             with self._profiled(handle) as (call, reports):
+                watching = Profiler().scope("block", "watching, but not current")
                 outcome = outcome_of(call, 7)
-                assert current_scope() is None
+                database.execute(_ONE)
+                late = watching.profile().late
         (profile,) = profiles_of(reports)
         assert outcome.seen == expected.seen
         assert outcome.error is expected.error
         assert profile.name == self.name
-        assert [query.sql for query in profile.queries] == database.sent[1:] == [text_of(7)]
+        assert [query.sql for query in profile.queries] == database.sent[1:-1] == [text_of(7)]
+        assert late == {}, "a closed scope is still current"
         if outcome.error is not None:
             assert profile.labels["error.type"] == "LookupError"
         assert "who" not in repr(profile.labels)

@@ -29,11 +29,7 @@ class Cursor(sqlite3.Cursor):
             super().execute(sql, parameters)
             return self
         watch = hooks.start(scope, sql, parameters, DATABASE, frame=sys._getframe(1))  # noqa: SLF001 - the frame itself
-        if watch is not None and watch.walk is not None:
-            path = watch.walk.path(watch.lane.paths, scope.root)
-            lineage = hooks.root_lineage(watch.lane, "Q", sql, path, DATABASE)
-            watch.query.provenance = hooks.Provenance(path=path, lineage=lineage)
-            watch.query.call_site = path[0] if path else None
+        hooks.locate(watch)
         try:
             super().execute(sql, parameters)
         except BaseException as error:
