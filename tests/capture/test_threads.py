@@ -146,6 +146,7 @@ def test_two_profilers_follow_until_the_last_has_closed() -> None:
 
 
 def test_a_wrapper_that_came_after_ours_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading.Thread, "start", START)  # what is there again when the test is over
     with Profiler(follow_threads=True) as profiler:
         ours = threading.Thread.start
 
