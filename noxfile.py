@@ -56,12 +56,16 @@ def _built(session: nox.Session) -> Iterator[str]:
         yield wheel.as_uri()
 
 
+VERSIONED = tuple(f"tests/{part}" for part in ("capture", "integrations", "output", "scenarios", "testing", "verbs"))
+"""What depends on the versions of a cell; the rest is run by ``make test`` and against the wheel."""
+
+
 @nox.session(python=list(MATRIX))
 def tests(session: nox.Session) -> None:
-    """The test suite, on the versions of one cell of the matrix."""
+    """What depends on versions, on those of one cell of the matrix; other tests as arguments."""
     assert isinstance(session.python, str)
     session.install("-e", ".[all]", *_group("test"), *MATRIX[session.python])
-    session.run("python", "-m", "pytest", *IN_PARALLEL, *session.posargs)
+    session.run("python", "-m", "pytest", *IN_PARALLEL, *(session.posargs or VERSIONED))
 
 
 @nox.session(python="3.12", reuse_venv=False)

@@ -179,7 +179,7 @@ def start(
     watch = Stopwatch(scope, query, walk)
     if watch.lane.on_loop and not database.awaited:
         query.on_loop = True
-    if ignoring.used:
+    if ignoring.entered:
         query.ignored = ignoring.ignored_here()
     query.started = perf_counter_ns()
     return watch

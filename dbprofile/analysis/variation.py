@@ -29,6 +29,7 @@ __all__ = [
 
 #: Hashes below it are whole numbers themselves; those of anything else are as good as never so small.
 _NUMBERS: Final = 2**40
+_NOTHING: Final = hash(None)
 
 
 def measured(query: Query) -> Measure:
@@ -137,8 +138,8 @@ def _number(found: int | Position | None, parameters: Digest | None) -> int | No
     if not isinstance(found, Position):
         return found
     hashed = _at(found.position, parameters)
-    # The hash of a text, or of nothing, is no number that anybody pages by.
-    return hashed if hashed is not None and 0 <= hashed < _NUMBERS else None
+    # The hash of a text, or of nothing (a constant since Python 3.12), is no number that anybody pages by.
+    return hashed if hashed is not None and 0 <= hashed < _NUMBERS and hashed != _NOTHING else None
 
 
 def _hash(value: Value, parameters: Digest | None) -> int | None:

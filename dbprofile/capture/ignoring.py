@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, cast
@@ -13,7 +14,7 @@ from dbprofile.errors import ConfigurationError
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Ignored", "ignore", "ignored_here", "used"]
+__all__ = ["Ignored", "entered", "ignore", "ignored_here"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,8 +31,9 @@ class Ignored(NamedTuple):
 
 
 _current: ContextVar[Ignored | None] = ContextVar("dbprofile_ignored", default=None)
-#: Whether any block was ever entered: until then no statement asks for the variable.
-used = False
+#: Blocks that are entered, in any thread: while there is none no statement asks for the variable.
+entered = 0
+_lock = threading.Lock()
 
 
 def ignored_here() -> Ignored | None:
@@ -72,16 +74,20 @@ class ignore:  # noqa: N801 - reads as a function: with ignore("DBP101")
         self._reason = reason
 
     def __enter__(self) -> None:
-        global used
-        used = True
+        global entered
+        with _lock:
+            entered += 1
         _current.set(Ignored(self._codes, self._relation, self._reason, _current.get()))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        global entered
+        with _lock:
+            entered -= 1
         # By what is current and not by a token: one block may be entered by several tasks at once.
-        entered = _current.get()
-        _current.set(entered.outer if entered is not None else None)
+        innermost = _current.get()
+        _current.set(innermost.outer if innermost is not None else None)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Ignore in each call of a function; of a generator in each of its steps."""

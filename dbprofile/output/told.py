@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -152,6 +153,7 @@ class Told:
                 opened.write("*\n")
         # The class, not connect(): that is what tools that watch drivers replace, and this is none of the application's.
         connection = sqlite3.Connection(os.path.join(folder, _FILE), timeout=_PATIENCE, check_same_thread=False)
+        weakref.finalize(self, connection.close)  # Python 3.13 warns of one that is left to the garbage collector
         connection.execute(_SCHEMA)
         self._connection, self._process, self._folder = connection, os.getpid(), folder
         return self._connection

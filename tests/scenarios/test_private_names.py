@@ -52,7 +52,9 @@ def _unknown(module: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     marks = importlib.import_module("dbprofile_django.marks")
     owner: Any = importlib.import_module(module)
     for part in path.split("."):
-        owner = getattr(owner, part)
+        owner = getattr(owner, part, None)
+    if owner is None:
+        pytest.skip("this version has another name")
     wanted = marks._code_of(owner)
     original = marks._code_of
     monkeypatch.setattr(
