@@ -222,7 +222,7 @@ def test_from_the_shell_options_input_and_exit_codes_are_the_commands(project_fo
 
     loaded = manage(project_folder, "dbprofile", "run", "loaddata", "customers", "--settings=other_settings")
     assert (loaded.returncode, loaded.stdout) == (0, "Installed 3 object(s) from 1 fixture(s)\n")
-    assert loaded.stderr.startswith("dbprofile command manage.py loaddata customer")
+    assert loaded.stderr.startswith("dbprofile command manage.py loaddata")
 
     counted = manage(project_folder, "dbprofile", "run", "count", "--settings", "other_settings", given="rows: ")
     assert (counted.returncode, counted.stdout) == (5, "rows: 3\n")
