@@ -19,7 +19,7 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 MATRIX = {
     # The oldest versions that are supported, all in one cell.
-    "3.11": ("django~=5.2.0", "sqlalchemy==2.0.31", "celery==5.4.0", "pytest<9", "wrapt~=1.16.0"),
+    "3.11": ("django~=5.2.0", "sqlalchemy==2.0.31", "pytest<9", "wrapt~=1.16.0"),
     "3.12": ("django~=6.0.0", "sqlalchemy~=2.1.0"),
     "3.13": ("django~=6.1.0", "sqlalchemy~=2.1.0"),
 }
