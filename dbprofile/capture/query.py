@@ -165,6 +165,7 @@ class Query:
         phase: ``handling``, ``streaming`` or ``background``.
         on_loop: a blocking driver call on a thread that runs an event loop.
         ignored: the entry of the ``dbprofile.ignore`` block it started in.
+        siblings: collections that are joined into its rows side by side, so that they multiply each other.
     """
 
     # What nearly every query has are slots; the rest are values of the class until somebody sets one, which makes a dictionary.
@@ -203,6 +204,7 @@ class Query:
     phase: str = "handling"
     on_loop: bool = False
     ignored: object = None
+    siblings: tuple[str, ...] = ()
 
     def __init__(
         self,

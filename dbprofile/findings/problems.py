@@ -12,7 +12,7 @@ from dbprofile.findings.finding import Fix
 from dbprofile.findings.fixes import Problem, propose
 from dbprofile.findings.places import place_of
 
-__all__ = ["fix_of", "origin_of"]
+__all__ = ["fix_of", "fix_of_query", "origin_of"]
 
 
 def origin_of(group: Group) -> CallSite | None:
@@ -59,6 +59,27 @@ def fix_of(kind: str, group: Group, chain: Sequence[Group] = ()) -> Fix | None:
     )
     # Where the rows came from is only likely: so is the place of the edit.
     return fix if fix is None or seen else replace(fix, certain=False)
+
+
+def fix_of_query(kind: str, query: Query, relation: str | None) -> Fix | None:
+    """The fix that the library's provider proposes for what is wrong with one query, or with one relation of its rows."""
+    place = place_of(query)
+    return propose(
+        Problem(
+            library=query.database.library,
+            kind=kind,
+            relation=relation,
+            relation_kind="",
+            operation="",
+            variant="",
+            chain=(),
+            origin=place,
+            origin_path=_path_of(query),
+            trigger=place,
+            count=1,
+            statement=query.statement,
+        )
+    )
 
 
 def _path_of(query: Query | None) -> Path:

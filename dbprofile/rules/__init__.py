@@ -3,6 +3,7 @@
 from dbprofile.rules.autocommit_loop import AutocommitLoop
 from dbprofile.rules.big_result import BigResult
 from dbprofile.rules.blocking_query import BlockingQuery
+from dbprofile.rules.cartesian_product import CartesianProduct
 from dbprofile.rules.deep_offset import DeepOffset
 from dbprofile.rules.duplicate_query import DuplicateQuery
 from dbprofile.rules.huge_in_list import HugeInList
@@ -16,6 +17,7 @@ from dbprofile.rules.redundant_query import RedundantQuery
 from dbprofile.rules.rule import Rule
 from dbprofile.rules.slow_fetch import SlowFetch
 from dbprofile.rules.slow_query import SlowQuery
+from dbprofile.rules.unused_eager_load import UnusedEagerLoad
 from dbprofile.rules.write_loop import WriteLoop
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "AutocommitLoop",
     "BigResult",
     "BlockingQuery",
+    "CartesianProduct",
     "DeepOffset",
     "DuplicateQuery",
     "HugeInList",
@@ -36,6 +39,7 @@ __all__ = [
     "Rule",
     "SlowFetch",
     "SlowQuery",
+    "UnusedEagerLoad",
     "WriteLoop",
 ]
 
@@ -49,6 +53,8 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     QueryBudget(),
     SlowQuery(),
     SlowFetch(),
+    UnusedEagerLoad(),
+    CartesianProduct(),
     BigResult(),
     DeepOffset(),
     LiteralSQL(),

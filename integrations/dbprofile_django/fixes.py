@@ -27,6 +27,9 @@ def propose_fix(problem: Problem) -> Fix | None:
         return _sibling_fix(problem)
     if problem.kind == "query_loop":
         return _advice(problem, for_all_turns(problem))
+    if problem.kind == "cartesian_product":
+        name = (problem.relation or "").rpartition(".")[2]
+        return _advice(problem, f'prefetch_related("{name}") and read .{name}.all(), instead of joining it')
     text = for_all_rows(problem) if problem.kind == "write_loop" else None
     return _advice(problem, text) if text is not None else None
 

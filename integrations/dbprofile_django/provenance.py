@@ -20,6 +20,7 @@ from dbprofile_django.relations import (
     known_generic,
     known_relation,
     relation_named,
+    siblings,
 )
 from dbprofile_django.rows import announce, label_of, token_of
 from dbprofile_django.serializers import field_path
@@ -35,6 +36,8 @@ _MANY: Final = frozenset(
 _CALLS_KEPT: Final = 8
 #: Members of a lineage of which the whole path is taken: the first two say whether they are written out or a loop.
 _WALKED: Final = 2
+#: Tables of a query, up to which no two collections can be joined side by side.
+_JOINED: Final = 2
 _LOADS: Final = frozenset({"forward", "backward", "generic", "column", "refresh", "prefetch", "peers"})
 
 _calls = count(1)
@@ -135,6 +138,8 @@ def _read(watch: Stopwatch, seen: _Seen, text: str) -> Provenance:
         why.model = getattr(getattr(queryset, "model", None), "__name__", "")
         if getattr(queryset.query, "select_for_update", False):
             watch.query.locks = True
+        if len(getattr(queryset.query, "alias_map", ())) > _JOINED:
+            watch.query.siblings = siblings(queryset.query)
         if seen.operation == "in_bulk":
             why.invocation = _call(watch.lane, seen.queryset)
     elif is_write(text):

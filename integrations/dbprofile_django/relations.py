@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from functools import lru_cache
+from itertools import combinations
 from typing import Any, NamedTuple
 
 from django.db.models import Model
@@ -14,7 +15,17 @@ from django.db.models.fields.related_descriptors import (
     ReverseOneToOneDescriptor,
 )
 
-__all__ = ["TO_MANY", "Relation", "backward", "forward", "generic", "known_generic", "known_relation", "relation_named"]
+__all__ = [
+    "TO_MANY",
+    "Relation",
+    "backward",
+    "forward",
+    "generic",
+    "known_generic",
+    "known_relation",
+    "relation_named",
+    "siblings",
+]
 
 #: Kinds of relations that lead to any number of rows.
 TO_MANY = frozenset({"one_to_many", "many_to_many", "generic_many"})
@@ -116,6 +127,36 @@ def _by_through(through: type[Model], column: str, owner: type[Model]) -> Relati
             if field.m2m_reverse_field_name() == column and issubclass(owner, relation.model):
                 return _many_to_many(relation, reverse=True)
     return None
+
+
+def siblings(query: Any) -> tuple[str, ...]:
+    """The collections that a query joins into its rows side by side, so that they multiply each other.
+
+    Where the rows are grouped, or doubles are taken out, somebody has thought of it.
+    """
+    if query.distinct or query.group_by is not None:
+        return ()
+    joins = {alias: join for alias, join in query.alias_map.items() if query.alias_refcount.get(alias)}
+    many = [alias for alias, join in joins.items() if getattr(getattr(join, "join_field", None), "one_to_many", False)]
+    found: dict[str, None] = {}
+    for one, other in combinations(many, 2):
+        if other not in _above(one, joins) and one not in _above(other, joins):
+            found.update(dict.fromkeys([_joined(joins[one]), _joined(joins[other])]))
+    return tuple(found)
+
+
+def _above(alias: str, joins: Mapping[str, Any]) -> list[str]:
+    """The aliases that a join hangs on, itself first."""
+    chain = [alias]
+    while (parent := getattr(joins.get(chain[-1]), "parent_alias", None)) is not None:
+        chain.append(parent)
+    return chain
+
+
+def _joined(join: Any) -> str:
+    relation = join.join_field
+    through = _by_through(relation.related_model, relation.field.name, relation.model)
+    return (through or backward(relation, "one_to_many")).name
 
 
 # --- generic relations ----------------------------------------------------------------------------------------------

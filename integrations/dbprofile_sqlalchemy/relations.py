@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.orm import RelationshipProperty
 from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Relation", "Shape", "classes_beside", "column", "forget_relations", "heirs_of", "relations_in", "shape_of"]
 
@@ -95,9 +96,10 @@ class Shape:
         writes: it is an INSERT, UPDATE or DELETE, or a text that may be one.
         returning: it writes and gives rows back.
         locks: it locks the rows it reads, also where its text does not show it.
+        siblings: the collections that it joins into one row side by side.
     """
 
-    __slots__ = ("locks", "only", "orm", "path", "relation", "returning", "writes")
+    __slots__ = ("locks", "only", "orm", "path", "relation", "returning", "siblings", "writes")
 
     def __init__(self, compiled: Any) -> None:
         state = getattr(compiled, "compile_state", None)
@@ -115,6 +117,19 @@ class Shape:
         )
         self.returning = self.writes and bool(getattr(compiled, "effective_returning", ()))
         self.locks = getattr(getattr(compiled, "statement", None), "_for_update_arg", None) is not None
+        self.siblings = _siblings(getattr(state, "attributes", None) or {}) if self.orm else ()
+
+
+def _siblings(attributes: Mapping[Any, object]) -> tuple[str, ...]:
+    """The collections that are joined into one row and do not hang on each other: their rows multiply."""
+    paths = [key[1] for key in attributes if isinstance(key, tuple) and key[:1] == ("eager_row_processor",)]
+    many = [path for path in paths if getattr(path[-1], "uselist", False)]
+    found: dict[str, None] = {}
+    for one, other in combinations(many, 2):
+        shorter = min(len(one), len(other))
+        if one[:shorter] != other[:shorter]:
+            found.update(dict.fromkeys([_relation(one[-1]).name, _relation(other[-1]).name]))
+    return tuple(found)
 
 
 #: Of what the driver is handed as text, and of DDL.

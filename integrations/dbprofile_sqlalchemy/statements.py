@@ -82,6 +82,8 @@ def begin(
                 shape = shape_of(compiled)
             if shape.locks:
                 query.locks = True
+            if shape.siblings:
+                query.siblings = shape.siblings
             query.provenance = why = explain(watch, watch.walk, shape, context)
             if why is None:
                 query.call_site = watch.walk.call_site
