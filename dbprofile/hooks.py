@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbprofile.capture import ignoring
 from dbprofile.capture.callsite import CallSite, Path, Step
+from dbprofile.capture.connection import Connection, supply, withdraw
 from dbprofile.capture.database import Database
 from dbprofile.capture.failures import driver_exception, error_code
 from dbprofile.capture.lane import Lane
@@ -66,12 +67,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
+    from dbprofile.capture.connection import Event
+
 __all__ = [
     "HOOK",
     "LAYER",
     "UNIT_KINDS",
     "Batch",
     "CallSite",
+    "Connection",
     "Database",
     "Fix",
     "FixProvider",
@@ -90,6 +94,7 @@ __all__ = [
     "Walk",
     "add_listener",
     "again",
+    "connection_event",
     "count_untracked",
     "current_scope",
     "driver_exception",
@@ -117,9 +122,11 @@ __all__ = [
     "source_of",
     "start",
     "stop",
+    "supply",
     "travelling",
     "unguarded",
     "unregister_fixes",
+    "withdraw",
 ]
 
 
@@ -272,6 +279,20 @@ def fetched(query: Query, started: int, rows: Sequence[object], error: BaseExcep
     query.fetches += 1
     if error is not None:
         query.error, query.error_code = type(error).__name__, error_code(error)
+
+
+@guarded("hooks.connection_event", None)
+def connection_event(library: str, serial: int, event: Event) -> None:
+    """Something happens to a connection now; told only while somebody wants to know (``supply``).
+
+    Args:
+        library: whose connection it is, as ``Database.library``.
+        serial: its number, as ``Query.connection``.
+        event: a method of ``Connection``.
+    """
+    scope = current_scope()
+    if scope is not None:
+        scope.connection(library, serial, event, perf_counter_ns())
 
 
 def find_call_site() -> CallSite | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from dbprofile.analysis.grouping import analyse
 from dbprofile.analysis.groups import Analysis
+from dbprofile.capture import connection
 from dbprofile.capture.profile import Profile
 from dbprofile.capture.query import Query
 from dbprofile.capture.scope import UNIT_KINDS, Scope, add_listener, muted, next_number, remove_listener
@@ -24,7 +25,6 @@ from dbprofile.findings.silence import Silence, Silenced
 from dbprofile.guard import guarded
 from dbprofile.output.sinks import LogSink
 from dbprofile.output.told import Told
-from dbprofile.rules import DEFAULT_RULES
 from dbprofile.rules.rule import Rule
 from dbprofile.settings import Settings, project_root, project_settings, switch
 
@@ -66,11 +66,13 @@ class Profiler:
         **settings: Any,
     ) -> None:
         self.settings = Settings.of(settings)
-        self.rules: tuple[Rule, ...] = tuple(rules) if rules is not None else self.settings.rules(DEFAULT_RULES)
+        self.rules: tuple[Rule, ...] = tuple(rules) if rules is not None else self.settings.rules()
         self._asked = tuple(map(_guarded_rule, self.rules))
         self.sinks: tuple[Sink, ...] = tuple(sinks)
         self.silence = self.settings.silence()
         self.settings.apply()
+        if any(getattr(rule, "asks_of_connections", False) for rule in self.rules):
+            connection.want(self)
         self._follows = self.settings.follow_threads
         if self._follows:
             _threads().follow_threads()
@@ -163,6 +165,7 @@ class Profiler:
     def close(self) -> None:
         """Tell nobody of anything any more. Idempotent."""
         remove_listener(self)
+        connection.leave(self)
         if self._follows:
             self._follows = False
             _threads().leave_threads()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -14,7 +14,7 @@ from dbprofile.capture.stack import set_application_paths
 from dbprofile.errors import ConfigurationError
 from dbprofile.findings.baseline import Baseline
 from dbprofile.findings.silence import IgnoreRule, Silence
-from dbprofile.rules import DEFAULT_RULES
+from dbprofile.rules import DEFAULT_RULES, OPTIONAL_RULES
 from dbprofile.rules.rule import Rule
 
 __all__ = ["CONSOLES", "Settings", "project_root", "project_settings", "switch"]
@@ -52,6 +52,8 @@ class Settings:
     """Keep and show parameter values: for development only."""
     rules_off: Sequence[str] = ()
     """Codes of rules to leave out, ``["DBP111"]``."""
+    rules_on: Sequence[str] = ()
+    """Codes of rules to ask that are off by themselves, ``["DBP402"]``."""
     ignore: Sequence[Mapping[str, object]] = ()
     """Findings to keep silent about: tables with any of ``code``, ``relation``, ``path``, ``package``, ``route``, ``scope``, ``max``."""
     baseline: str | None = None
@@ -94,14 +96,17 @@ class Settings:
             )
         for number, table in enumerate(self.ignore):
             IgnoreRule.of(table, number)
-        known = {_attribute(rule, "code") for rule in DEFAULT_RULES}
-        for code in self.rules_off:
-            if code not in known:
-                raise ConfigurationError(f"dbprofile: rules_off names {code!r}; rules are {', '.join(sorted(known))}")
+        known = {_attribute(rule, "code") for rule in (*DEFAULT_RULES, *OPTIONAL_RULES)}
+        for key, codes in (("rules_off", self.rules_off), ("rules_on", self.rules_on)):
+            for code in codes:
+                if code not in known:
+                    raise ConfigurationError(f"dbprofile: {key} names {code!r}; rules are {', '.join(sorted(known))}")
 
-    def rules(self, rules: Iterable[Rule]) -> tuple[Rule, ...]:
-        """The rules with their thresholds of these settings, without those that are switched off."""
-        return tuple(self._configured(rule) for rule in rules if _attribute(rule, "code") not in self.rules_off)
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules with their thresholds of these settings: the default ones, and what is switched on."""
+        wanted = [rule for rule in OPTIONAL_RULES if _attribute(rule, "code") in self.rules_on]
+        rules = [rule for rule in (*DEFAULT_RULES, *wanted) if _attribute(rule, "code") not in self.rules_off]
+        return tuple(map(self._configured, rules))
 
     def _configured(self, rule: Rule) -> Rule:
         prefix = _attribute(rule, "kind") + "_"
@@ -146,7 +151,7 @@ _OPTIONS: Final[Mapping[str, str]] = {
 
 
 def _rule_keys() -> dict[str, str]:
-    rules: Sequence[Any] = DEFAULT_RULES
+    rules: Sequence[Any] = (*DEFAULT_RULES, *OPTIONAL_RULES)
     return {f"{rule.kind}_{option.name}": str(option.type) for rule in rules for option in dataclasses.fields(rule)}
 
 

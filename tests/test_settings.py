@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from dbprofile import ConfigurationError, Profiler
-from dbprofile.rules import NPlusOne, QueryBudget, SlowQuery
+from dbprofile.rules import IdleTransaction, NPlusOne, QueryBudget, SlowQuery
 from dbprofile.settings import Settings, project_root, project_settings, switch
 
 
@@ -16,6 +16,12 @@ def test_thresholds_reach_their_rules() -> None:
 
 def test_a_rule_can_be_switched_off() -> None:
     assert not any(isinstance(rule, SlowQuery) for rule in Profiler(rules_off=["DBP201"]).rules)
+
+
+def test_a_rule_that_is_off_by_itself_can_be_switched_on() -> None:
+    assert not any(isinstance(rule, IdleTransaction) for rule in Profiler().rules)
+    with Profiler(rules_on=["DBP402"], idle_transaction_ms=250) as profiler:
+        assert IdleTransaction(250) in [rule for rule in profiler.rules if isinstance(rule, IdleTransaction)]
 
 
 def test_an_unknown_key_says_what_was_meant_and_what_is_known() -> None:
@@ -36,6 +42,7 @@ def test_an_unknown_key_says_what_was_meant_and_what_is_known() -> None:
         ("detail_limit", -1, "negative"),
         ("exclude", "/health", "exclude takes a list of texts"),
         ("rules_off", ["DBP999"], "rules are DBP101"),
+        ("rules_on", ["DBP999"], "rules are DBP101"),
         ("query_budget", {"request": "ten"}, "a table of them by kind of scope"),
         ("show_values", 1, "show_values takes True or False"),
         ("debug", "yes", "debug takes True, False or None"),

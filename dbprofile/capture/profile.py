@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
 
+from dbprofile.capture.connection import Connection
 from dbprofile.capture.counters import Counter, counting_class
 from dbprofile.capture.query import Query
 
@@ -42,7 +43,8 @@ class Profile:
     """The unit of work of statements that ran in this scope itself."""
     object_seconds: float | None = None
     """Time spent turning rows into objects, by statements that are kept in full detail; ``None`` where that cannot be seen."""
-    connections: Mapping[int, object] = field(default_factory=dict)
+    connections: Sequence[Connection] = ()
+    """How connections were used, where somebody wants to know: ``rules_on``."""
     eager_loads: Sequence[object] = ()
     notes: Mapping[object, object] = field(default_factory=dict, repr=False)
     """What a sink has kept since the scope opened, with the sink as the key; nothing that people are shown."""

@@ -17,6 +17,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from dbprofile.capture import unseen
+from dbprofile.capture.connection import Connection
 from dbprofile.capture.counters import CounterRoom
 from dbprofile.capture.lane import Lane
 from dbprofile.capture.profile import Profile
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
     from types import FrameType, TracebackType
 
+    from dbprofile.capture.connection import Event
     from dbprofile.capture.query import Query
 
 __all__ = [
@@ -124,6 +126,7 @@ class Scope:
         self._lanes: dict[int, Lane] = {}
         self._room = CounterRoom()
         self._received: dict[int, list[Query]] = {}
+        self._connections: dict[Hashable, Connection] = {}
         self._texts: LongTexts | None = None
         self._serials = count()
         self._thread = _get_ident()
@@ -230,6 +233,22 @@ class Scope:
                 lane = scope.lane()
                 lane.object_seconds = (lane.object_seconds or 0.0) + seconds
 
+    def connection(self, library: str, serial: int, event: Event, moment: int) -> None:
+        """Something happened to a connection, of which the scopes round this one are told too.
+
+        Args:
+            library: whose connection it is, as ``Database.library``.
+            serial: its number, as ``Query.connection``.
+            event: a method of ``Connection``.
+            moment: ``perf_counter_ns``.
+        """
+        key = (self.unit, library, serial)
+        lane = self.lane().number
+        for scope in (self, *self._reached()):
+            if scope.open:
+                known = scope._connections.setdefault(key, Connection(library, serial, self.unit, lane))  # noqa: SLF001 - a Scope's
+                event(known, moment)
+
     def _pass_on_unfinished(self, lanes: dict[int, Lane]) -> None:
         unfinished = sum(lane.unfinished for lane in list(lanes.values()))
         outer = next((scope for scope in self._reached() if scope.open), None) if unfinished else None
@@ -329,11 +348,12 @@ class Scope:
         # The new record first: another thread may be recording at this moment.
         lanes, received = self._lanes, self._received
         self._lanes, self._received, self.detailed, self._serials = {}, {}, 0, count()
+        connections, self._connections = self._connections, {}
         self._texts, self._room = None, CounterRoom()
         for lane in list(lanes.values()):
             lane.handed_over = True  # statements in flight belong to the part that begins
         self._pass_on_unfinished(lanes)
-        profile = None if discard else self._profile(lanes, received)
+        profile = None if discard else self._profile(lanes, received, connections)
         if self._on_close is not None and profile is not None:
             self._on_close(self, profile)
         if self.kind != kind:
@@ -370,7 +390,7 @@ class Scope:
     def forget(self) -> None:
         """Let go of the record of a closed scope: what outlives the unit (a connection that it opened) may hold its context."""
         if not self.open:
-            self._lanes, self._received = {}, {}
+            self._lanes, self._received, self._connections = {}, {}, {}
 
     @property
     def is_empty(self) -> bool:
@@ -391,9 +411,12 @@ class Scope:
 
     def profile(self) -> Profile:
         """What has been recorded so far; also while the scope is open."""
-        return self._profile(self._lanes, self._received)
+        return self._profile(self._lanes, self._received, self._connections)
 
-    def _profile(self, recorded: dict[int, Lane], received: dict[int, list[Query]]) -> Profile:
+    def _profile(
+        self, recorded: dict[int, Lane], received: dict[int, list[Query]], connections: dict[Hashable, Connection]
+    ) -> Profile:
+        now = time.perf_counter_ns()
         lanes = list(recorded.values())
         queries = [query for lane in lanes for query in lane.queries]
         queries.extend(query for those in list(received.values()) for query in those)
@@ -407,10 +430,11 @@ class Scope:
             labels=dict(self.labels),
             notes=self.notes,
             started=self._wall / 1e9,
-            seconds=((self.stopped or time.perf_counter_ns()) - self.began) / 1e9,
+            seconds=((self.stopped or now) - self.began) / 1e9,
             queries=tuple(queries),
             counters=tuple(counter for lane in lanes for counter in list(lane.counters.values())),
             unit=self.unit,
+            connections=tuple(known.until(now) for known in list(connections.values())),
             object_seconds=sum(built) if built else None,
             untracked=unseen.since(self._outside, unseen.outside),
             late=unseen.since(self._late, unseen.late),

@@ -4,9 +4,12 @@ from dbprofile.rules.autocommit_loop import AutocommitLoop
 from dbprofile.rules.big_result import BigResult
 from dbprofile.rules.blocking_query import BlockingQuery
 from dbprofile.rules.cartesian_product import CartesianProduct
+from dbprofile.rules.connection_churn import ConnectionChurn
 from dbprofile.rules.deep_offset import DeepOffset
 from dbprofile.rules.duplicate_query import DuplicateQuery
+from dbprofile.rules.held_connection import HeldConnection
 from dbprofile.rules.huge_in_list import HugeInList
+from dbprofile.rules.idle_transaction import IdleTransaction
 from dbprofile.rules.late_query import LateQuery
 from dbprofile.rules.literal_sql import LiteralSQL
 from dbprofile.rules.lock_failure import LockFailure
@@ -22,13 +25,17 @@ from dbprofile.rules.write_loop import WriteLoop
 
 __all__ = [
     "DEFAULT_RULES",
+    "OPTIONAL_RULES",
     "AutocommitLoop",
     "BigResult",
     "BlockingQuery",
     "CartesianProduct",
+    "ConnectionChurn",
     "DeepOffset",
     "DuplicateQuery",
+    "HeldConnection",
     "HugeInList",
+    "IdleTransaction",
     "LateQuery",
     "LiteralSQL",
     "LockFailure",
@@ -64,3 +71,6 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     BlockingQuery(),
     LateQuery(),
 )
+
+#: What it is asked if ``rules_on`` names them.
+OPTIONAL_RULES: tuple[Rule, ...] = (IdleTransaction(), HeldConnection(), ConnectionChurn())

@@ -22,7 +22,7 @@ from dbprofile.programs.profiled import ProfiledCommand
 from dbprofile.programs.program import Program
 from dbprofile.programs.running import run_as_main
 from dbprofile.programs.wanted import Wanted
-from dbprofile.rules import DEFAULT_RULES
+from dbprofile.rules import DEFAULT_RULES, OPTIONAL_RULES
 from dbprofile.settings import project_settings, switch
 from dbprofile.verbs.options import add_colour
 
@@ -79,7 +79,7 @@ def asked_for(options: argparse.Namespace, *, colour: bool | None = None) -> Wan
     Raises:
         ConfigurationError: for a code that no rule has.
     """
-    rules: tuple[Any, ...] = DEFAULT_RULES
+    rules: tuple[Any, ...] = (*DEFAULT_RULES, *OPTIONAL_RULES)
     return Wanted(
         json_file=options.json_file,
         gate=Gate.of(options.gate, [rule.code for rule in rules]),

@@ -14,7 +14,19 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from dbprofile.hooks import guarded, is_write, receiver, register_fixes, start, stop, unregister_fixes
+from dbprofile.hooks import (
+    Connection,
+    connection_event,
+    guarded,
+    is_write,
+    receiver,
+    register_fixes,
+    start,
+    stop,
+    supply,
+    unregister_fixes,
+    withdraw,
+)
 from dbprofile_django.bridge import build_bridge, remove_bridge
 from dbprofile_django.connections import Link, database_of, describe, link_of
 from dbprofile_django.endings import hear_requests, leave_requests
@@ -32,6 +44,8 @@ _SIGNAL: Final = "dbprofile"
 
 _lock = threading.Lock()
 _installed = False
+#: Whether somebody wants to know of connections.
+_tells_connections = False
 _attached: WeakSet[Any] = WeakSet()
 
 
@@ -136,6 +150,19 @@ def _connected(*, connection: Any, **_keywords: Any) -> None:
     with _lock:
         if _installed:
             _attach(connection)
+            link = link_of(connection) if _tells_connections else None
+            if link is not None:
+                connection_event("django", link.serial, Connection.open)
+
+
+def _tell_connections() -> None:
+    global _tells_connections
+    _tells_connections = True
+
+
+def _keep_quiet() -> None:
+    global _tells_connections
+    _tells_connections = False
 
 
 def install() -> None:
@@ -160,6 +187,7 @@ def install() -> None:
         build_bridge()
         time_fetches(record_procedure)
         register_fixes("django", propose_fix)
+        supply("django", _tell_connections, _keep_quiet)
         connection_created.connect(_connected, dispatch_uid=_SIGNAL)
 
 
@@ -178,6 +206,7 @@ def uninstall() -> None:
             connection.__dict__.pop(LINK, None)
         _attached.clear()
         unregister_fixes("django")
+        withdraw("django")
         leave_transactions()
         leave_requests()
         leave_fetches()

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.exc import InvalidRequestError
 
 from dbprofile import hooks
-from dbprofile_sqlalchemy import cursor_events, sessions
+from dbprofile_sqlalchemy import cursor_events, pools, sessions
 from dbprofile_sqlalchemy.databases import forget_engines
 from dbprofile_sqlalchemy.fixes import propose
 from dbprofile_sqlalchemy.flags import put_back, remember
@@ -203,6 +203,7 @@ def install(engine: Any = None, *, cursor_events: bool = False) -> None:
     for _, listener in _LISTENERS:
         hooks.know(listener.__code__, hooks.Mark("driver", hooks.LAYER))
     hooks.register_fixes("sqlalchemy", propose)
+    hooks.supply("sqlalchemy", pools.listen, pools.unlisten)
 
 
 def uninstall(engine: Any = None) -> None:
@@ -228,6 +229,7 @@ def uninstall(engine: Any = None) -> None:
     for _, listener in _LISTENERS:
         hooks.forget(listener.__code__)
     hooks.unregister_fixes("sqlalchemy")
+    hooks.withdraw("sqlalchemy")
     forget_engines()
     forget_relations()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-__all__ = ["Link", "hear_transactions", "leave_transactions", "link_of"]
+__all__ = ["Link", "hear_transactions", "leave_transactions", "link_of", "serial_of"]
 
 _connections: Final = count(1)
 _transactions: Final = count(1)
@@ -55,11 +55,7 @@ class Link:
     __slots__ = ("began", "number", "serial", "session", "transaction")
 
     def __init__(self, connection: Connection) -> None:
-        info = connection.info
-        serial = info.get(_SERIAL)
-        if serial is None:
-            serial = info[_SERIAL] = next(_connections)
-        self.serial: int = serial
+        self.serial = serial_of(connection.info)
         self.number = self.began = 0
         self.session: weakref.ref[Session] | None = None
         self.transaction: Callable[[], object] = _none
@@ -71,6 +67,14 @@ class Link:
             self.number = next(_transactions)
             self.began = perf_counter_ns()
         return self.number
+
+
+def serial_of(info: dict[Any, Any]) -> int:
+    """The number of a driver's connection, kept in its own dictionary for as long as it is open."""
+    serial: int | None = info.get(_SERIAL)
+    if serial is None:
+        serial = info[_SERIAL] = next(_connections)
+    return serial
 
 
 def link_of(connection: Any) -> Link:
