@@ -253,6 +253,10 @@ class Query:
             statement = self._statement = Statement.of(text, database.dialect, database.paramstyle)
         return statement
 
+    def reads_as(self, statement: Statement) -> None:
+        """Of a query that is read back: its text is masked already, and need not read to a dialect as it did."""
+        self._statement = statement
+
     @property
     def total_seconds(self) -> float:
         """Execute and fetch time."""

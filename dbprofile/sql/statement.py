@@ -87,6 +87,16 @@ class Statement:
             return Statement(sql, dialect, paramstyle)
         return Statement.of(read_text(sql), dialect, paramstyle)
 
+    @classmethod
+    def restored(
+        cls, text: str, fingerprint: str, shape: str, *, verb: str = "", tables: tuple[str, ...] = ()
+    ) -> "Statement":
+        """The Statement of facts that were kept, equal to the one that they were taken from. What was not kept is read off its text."""
+        statement = cls(text)
+        statement.text, statement.fingerprint, statement._shape = text, fingerprint, shape
+        statement.verb, statement.tables = verb or statement.verb, tables or statement.tables
+        return statement
+
     def __eq__(self, other: object) -> bool:
         return self.fingerprint == other.fingerprint if isinstance(other, Statement) else NotImplemented
 

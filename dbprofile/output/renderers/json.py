@@ -10,7 +10,7 @@ from itertools import islice
 
 from dbprofile.capture.callsite import CallSite
 from dbprofile.capture.counters import Counter, counting_class
-from dbprofile.capture.query import Query
+from dbprofile.capture.query import Digest, Query
 from dbprofile.findings.finding import Finding, Fix
 from dbprofile.findings.places import place_of
 from dbprofile.findings.report import Report
@@ -45,6 +45,7 @@ def render(
 def document(report: Report, *, root: Root | None = None, queries: bool = False) -> dict[str, object]:
     """A report as plain data; keys are added in later versions, and never taken away."""
     profile = report.profile
+    indices = {id(query): index for index, query in enumerate(profile.queries)} if queries else {}
     found: dict[str, object] = {
         "dbprofile": 1,
         "kind": profile.kind,
@@ -67,15 +68,17 @@ def document(report: Report, *, root: Root | None = None, queries: bool = False)
         "untracked": dict(profile.untracked),
         "late": dict(profile.late),
         "unfinished": profile.unfinished,
-        "findings": [_finding(finding, root) for finding in report.findings],
+        "findings": [_finding(finding, root, indices) for finding in report.findings],
         "silenced": [
-            {**_finding(each.finding, root), "silenced_by": each.by, "reason": each.reason} for each in report.silenced
+            {**_finding(each.finding, root, indices), "silenced_by": each.by, "reason": each.reason}
+            for each in report.silenced
         ],
     }
     if queries:
         found["statements"] = _statements(profile.queries, profile.counters, root)
         begin = min((query.started for query in profile.queries), default=0)
-        found["queries"] = [_query(query, begin, root) for query in profile.queries]
+        numbers: dict[Digest, int] = {}
+        found["queries"] = [_query(query, begin, root, numbers) for query in profile.queries]
     return found
 
 
@@ -83,8 +86,8 @@ def _scalar(value: object) -> object:
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
-def _finding(finding: Finding, root: Root | None) -> dict[str, object]:
-    return {
+def _finding(finding: Finding, root: Root | None, indices: Mapping[int, int]) -> dict[str, object]:
+    found: dict[str, object] = {
         "code": finding.code,
         "kind": finding.kind,
         "severity": str(finding.severity),
@@ -107,6 +110,10 @@ def _finding(finding: Finding, root: Root | None) -> dict[str, object]:
         "statement": _statement(finding.statement),
         "fix": _fix(finding.fix, root),
     }
+    if indices:
+        # Which of the report's queries they are.
+        found["queries"] = [indices[id(query)] for query in finding.queries if id(query) in indices]
+    return found
 
 
 def _place(site: CallSite | None, root: Root | None) -> dict[str, object] | None:
@@ -125,7 +132,12 @@ def _place(site: CallSite | None, root: Root | None) -> dict[str, object] | None
 def _statement(statement: Statement | None) -> dict[str, object] | None:
     if statement is None:
         return None
-    return {"fingerprint": statement.fingerprint, "text": statement.text, "shape": statement.shape}
+    return {
+        "fingerprint": statement.fingerprint,
+        "text": statement.text,
+        "shape": statement.shape,
+        "tables": list(statement.tables),
+    }
 
 
 def _fix(fix: Fix | None, root: Root | None) -> dict[str, object] | None:
@@ -138,6 +150,7 @@ def _fix(fix: Fix | None, root: Root | None) -> dict[str, object] | None:
         "kind": fix.kind,
         "leaves": fix.leaves,
         "certain": fix.certain,
+        "replaces": fix.replaces,
     }
 
 
@@ -182,8 +195,8 @@ def _total(
     }
 
 
-def _query(query: Query, begin: int, root: Root | None) -> dict[str, object]:
-    why = query.provenance
+def _query(query: Query, begin: int, root: Root | None, numbers: dict[Digest, int]) -> dict[str, object]:
+    why, parameters = query.provenance, query.parameters
     return {
         "fingerprint": query.statement.fingerprint,
         "database": query.database.name,
@@ -196,10 +209,14 @@ def _query(query: Query, begin: int, root: Root | None) -> dict[str, object]:
         "batch_size": query.batch_size,
         "round_trips": query.round_trips,
         "error": query.error,
+        # Which parameter sets are the same one, and how many values they hold, in numbers that mean nothing anywhere else.
+        "parameters": numbers.setdefault(parameters, len(numbers) + 1) if parameters is not None else None,
+        "parameter_count": parameters.count if parameters is not None else None,
         "counted": counting_class(query) == "app",
         "role": why.role if why is not None else None,
         "operation": why.operation if why is not None else "",
         "relation": why.relation if why is not None else None,
+        "infrastructure": why.infrastructure if why is not None else "",
         "call_site": _place(place_of(query), root),
         "connection": query.connection,
         "transaction": query.transaction,
