@@ -53,7 +53,7 @@ def paging(members: Sequence[Query], unit: Unit) -> bool:  # noqa: ARG001 - aske
         return True
     if first.statement.traits.aggregate_only:
         return False
-    if all(value.role in {"lower bound", "offset"} for value in values):
+    if all(value.role == "lower bound" for value in values):
         return True
     return _windows_meet(values)
 

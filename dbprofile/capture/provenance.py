@@ -182,7 +182,7 @@ class Provenance:
         variant: str = "",
         operation: str = "",
         model: str = "",
-        invocation: int | None = None,
+        invocation: Hashable = None,
         relation: str | None = None,
         relation_kind: str = "",
         parent: Hashable = None,

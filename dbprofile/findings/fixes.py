@@ -35,9 +35,12 @@ class Problem:
     trigger: CallSite | None
     count: int
     model: str = ""
+    """The class whose rows are read or written, as the library names it."""
     verb: str = ""
     """Of the statement that repeats: ``SELECT``, ``INSERT`` …"""
     statement: Statement | None = None
+    columns: tuple[str, ...] = ()
+    """What the turns of a loop differ in: names of columns, without their table and without quotes."""
     repeated: tuple[Lineage, ...] = ()
     """The links of the chain that load row by row; the others are loaded once, or joined."""
 

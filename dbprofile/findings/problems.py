@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dbprofile.analysis.groups import Group, own_lineage, parent_lineage
+from dbprofile.analysis.variation import varying
 from dbprofile.capture.callsite import CallSite, Path
 from dbprofile.capture.query import Query
 from dbprofile.findings.finding import Fix
@@ -54,11 +55,17 @@ def fix_of(kind: str, group: Group, chain: Sequence[Group] = ()) -> Fix | None:
             model=why.model if why is not None else "",
             verb=shown.verb,
             statement=shown,
+            columns=_columns(group.queries) if kind == "query_loop" else (),
             repeated=tuple(lineage for each in chain or (group,) if (lineage := own_lineage(each.first)) is not None),
         )
     )
     # Where the rows came from is only likely: so is the place of the edit.
     return fix if fix is None or seen else replace(fix, certain=False)
+
+
+def _columns(queries: Sequence[Query]) -> tuple[str, ...]:
+    compared = [value.column for value in varying(queries) if value.role in {"equal", "in"} and value.column]
+    return tuple(dict.fromkeys(column.rpartition(".")[2].strip('"`[]') for column in compared))
 
 
 def fix_of_query(kind: str, query: Query, relation: str | None) -> Fix | None:

@@ -9,6 +9,7 @@ from django.apps import apps
 
 from dbprofile.hooks import Problem
 from dbprofile_django.expressions import Call, Expression, calls_after
+from dbprofile_django.relations import called
 
 __all__ = ["for_all_rows", "for_all_turns", "for_each_parent"]
 
@@ -23,14 +24,15 @@ _CUT: Final = {
 
 #: A loop over one operation, and the query or call that replaces it.
 _LOOPS: Final = {
-    "get": "read all rows at once: {model}.objects.in_bulk(ids), or filter(pk__in=ids) and a dict",
-    "first": "read all rows at once: {model}.objects.filter(<field>__in=values) and a dict",
-    "last": "read all rows at once: {model}.objects.filter(<field>__in=values) and a dict",
-    "exists": "ask once: the set of {model}.objects.filter(<field>__in=values).values_list(<field>, flat=True)",
-    "count": 'count once: {model}.objects.values(<field>).annotate(n=Count("pk"))',
-    "aggregate": "aggregate once: {model}.objects.values(<field>).annotate(…)",
-    "": "ask once for all turns: {model}.objects.filter(<field>__in=values)",
+    "get": "read all rows at once: {model}.objects.filter({field}__in=values) and a dict",
+    "first": "read all rows at once: {model}.objects.filter({field}__in=values) and a dict",
+    "last": "read all rows at once: {model}.objects.filter({field}__in=values) and a dict",
+    "exists": 'ask once: the set of {model}.objects.filter({field}__in=values).values_list("{field}", flat=True)',
+    "count": 'count once: {model}.objects.values("{field}").annotate(n=Count("pk"))',
+    "aggregate": 'aggregate once: {model}.objects.values("{field}").annotate(…)',
+    "": "ask once for all turns: {model}.objects.filter({field}__in=values)",
 }
+_BY_KEY: Final = "read all rows at once: {model}.objects.in_bulk(ids), or filter(pk__in=ids) and a dict"
 _WRITES: Final = {
     ("create", "INSERT"): "{model}.objects.bulk_create(objects)",
     ("save", "INSERT"): "{model}.objects.bulk_create(objects)",
@@ -48,8 +50,24 @@ _WRITES: Final = {
 
 def for_all_turns(problem: Problem) -> str:
     """The one query for a loop of reads."""
-    text = _LOOPS.get(problem.operation, _LOOPS[""])
-    return text.format(model=problem.model) if problem.model else text.replace("{model}.objects.", "")
+    if not problem.model:
+        return f"ask once for all turns: WHERE {', '.join(problem.columns) or '<column>'} IN (…)"
+    if not problem.columns and problem.statement is not None and problem.statement.traits.has_offset:
+        return "read the rows at once: a list of them, and its elements"
+    field = _compared(problem)
+    by_key = problem.operation == "get" and field == "pk"
+    text = _BY_KEY if by_key else _LOOPS.get(problem.operation, _LOOPS[""])
+    return text.format(model=problem.model, field=field or "<field>")
+
+
+def _compared(problem: Problem) -> str:
+    """The field that tells the turns apart, by the name that lookups know it by; empty where it is none of the model's own."""
+    models = apps.get_models(include_auto_created=True) if apps.models_ready and len(problem.columns) == 1 else ()
+    fields = [field for model in models if called(model) == problem.model for field in model._meta.concrete_fields]
+    found = next((field for field in fields if field.column == problem.columns[0]), None)
+    if found is None:
+        return ""
+    return "pk" if found.primary_key else found.attname
 
 
 def for_all_rows(problem: Problem) -> str | None:

@@ -15,6 +15,7 @@ from dbprofile_django.marks import COMMAND
 from dbprofile_django.relations import (
     Relation,
     backward,
+    called,
     forward,
     generic,
     known_generic,
@@ -135,7 +136,8 @@ def _read(watch: Stopwatch, seen: _Seen, text: str) -> Provenance:
     why = Provenance("read", operation=seen.operation, lineage=lineage, path=path)
     if seen.queryset is not None:
         queryset = seen.queryset.f_locals["self"]
-        why.model = getattr(getattr(queryset, "model", None), "__name__", "")
+        model: Any = getattr(queryset, "model", None)
+        why.model = called(model)
         if getattr(queryset.query, "select_for_update", False):
             watch.query.locks = True
         if len(getattr(queryset.query, "alias_map", ())) > _JOINED:
@@ -150,9 +152,9 @@ def _read(watch: Stopwatch, seen: _Seen, text: str) -> Provenance:
 
 def _write(watch: Stopwatch, seen: _Seen, text: str, mark: Mark, frame: FrameType) -> tuple[Provenance, Lineage | None]:
     target = frame.f_locals.get("self")
-    model = getattr(target, "model", None) or type(target)
+    model: Any = getattr(target, "model", None) or type(target)
     path = _whole_path(watch)
-    why = Provenance("write", operation=mark.name, model=getattr(model, "__name__", ""), path=path)
+    why = Provenance("write", operation=mark.name, model=called(model), path=path)
     # What is written, or whose related rows are.
     written = target if isinstance(target, Model) else getattr(target, "instance", None)
     if isinstance(written, Model):

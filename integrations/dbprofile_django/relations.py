@@ -19,6 +19,7 @@ __all__ = [
     "TO_MANY",
     "Relation",
     "backward",
+    "called",
     "forward",
     "generic",
     "known_generic",
@@ -38,6 +39,16 @@ class Relation(NamedTuple):
     """``Order.customer``: the class that declares it and the attribute."""
     kind: str
     """``many_to_one``, ``one_to_one``, ``reverse_one_to_one``, ``one_to_many``, ``many_to_many``, ``parent_link``, ``generic`` or ``generic_many``."""
+
+
+@lru_cache(maxsize=4_096)
+def called(model: Any) -> str:
+    """The name by which code reaches a model: of a table that Django made for a many-to-many field ``Book.tags.through``."""
+    maker: Any = getattr(getattr(model, "_meta", None), "auto_created", None)
+    if not maker:
+        return str(getattr(model, "__name__", ""))
+    fields = (field.name for field in maker._meta.local_many_to_many if field.remote_field.through is model)
+    return f"{maker.__name__}.{next(fields, '…')}.through"
 
 
 def forward(field: Any) -> Relation:

@@ -30,18 +30,28 @@ _WRITES: Final = {
 
 def for_all_turns(problem: Problem) -> str:
     """The one query for a loop of reads."""
-    model = problem.model or "…"
-    if problem.operation in _LOOKUPS:
-        return f"before the loop {{key: row}} of select({model}).where({_key(problem)}.in_(keys))"
+    column = _compared(problem)
     statement = problem.statement
-    columns = statement.traits.key_columns if statement is not None else ()
-    column = columns[-1].rpartition(".")[2] if columns else "<column>"
-    text = statement.text.upper() if statement is not None else ""
-    if "COUNT(" in text.partition(" FROM ")[0]:
-        return f"count once: select({column}, func.count()).where({column}.in_(values)).group_by({column})"
-    if "EXISTS" in text.partition(" FROM ")[0]:
+    head = statement.text.upper().partition(" FROM ")[0] if statement is not None else ""
+    if "EXISTS" in head:
         return f"ask once: the set of select({column}).where({column}.in_(values))"
-    return f"ask once for all turns: .where({column}.in_(values))"
+    if "COUNT(" in head:
+        return f"count once: select({column}, func.count()).where({column}.in_(values)).group_by({column})"
+    if statement is not None and statement.traits.aggregate_only:
+        return f"ask once: select({column}, …).where({column}.in_(values)).group_by({column})"
+    if problem.operation in _LOOKUPS:
+        return f"before the loop {{key: row}} of select({problem.model or '…'}).where({column}.in_(keys))"
+    if not problem.model:
+        return f"ask once for all turns: WHERE {column} IN (…)"
+    return f"ask once for all turns: select({problem.model}).where({column}.in_(values))"
+
+
+def _compared(problem: Problem) -> str:
+    """The column that tells the turns apart; several in one bracket, each with its class where that is known."""
+    columns = [f"{problem.model}.{column}" if problem.model else column for column in problem.columns]
+    if len(columns) > 1:
+        return f"tuple_({', '.join(columns)})"
+    return columns[0] if columns else "<column>"
 
 
 def for_all_rows(problem: Problem) -> str | None:

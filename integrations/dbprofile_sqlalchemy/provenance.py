@@ -5,14 +5,16 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
+from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.context import QueryContext
 
 from dbprofile import hooks
 from dbprofile_sqlalchemy.lineages import Run, below, find_run, lineage_of, runs_of
 from dbprofile_sqlalchemy.marks import LOADER, MODEL, OPERATION, WRITE
-from dbprofile_sqlalchemy.relations import Shape, column
+from dbprofile_sqlalchemy.relations import Relation, Shape, column
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
     from types import FrameType
 
 __all__ = ["explain", "loaded"]
@@ -77,7 +79,7 @@ def explain(watch: hooks.Stopwatch, walk: hooks.Walk, shape: Shape, context: Any
     query = watch.query
     sql: Any = query.raw_sql  # which is text already, from SQLAlchemy
     lineage = hooks.root_lineage(lane, "Q", sql, path, query.database)
-    return hooks.Provenance("read", operation=marks.operation, lineage=lineage, path=path)
+    return hooks.Provenance("read", operation=marks.operation, model=shape.entity, lineage=lineage, path=path)
 
 
 def loaded(watch: hooks.Stopwatch, shape: Shape) -> None:
@@ -109,9 +111,14 @@ def _write(watch: hooks.Stopwatch, walk: hooks.Walk, marks: _Marks) -> hooks.Pro
     )
 
 
-def _invocation(marks: _Marks) -> int | None:
-    """One number for all statements of one flush, which is kept where the flush keeps its own notes."""
-    if marks.write_frame is None or marks.write != "flush":
+def _invocation(marks: _Marks) -> Hashable:
+    """What all statements of one call have in common: of a flush a number, kept where the flush keeps its own notes."""
+    if marks.write_frame is None:
+        return None
+    if marks.write == "delete":  # what it cascades to is loaded before anything is deleted
+        instance = marks.write_frame.f_locals.get("instance")
+        return _identity(instance_state(instance)) if instance is not None else None
+    if marks.write != "flush":
         return None
     flush = marks.write_frame.f_locals.get("flush_context")
     attributes = getattr(flush, "attributes", None)
@@ -126,8 +133,26 @@ def _invocation(marks: _Marks) -> int | None:
 def _lazy(watch: hooks.Stopwatch, walk: hooks.Walk, shape: Shape, marks: _Marks, state: Any) -> hooks.Provenance:
     relation = shape.relation
     assert relation is not None
+    if marks.operation == "refresh":
+        return _refreshed_too(watch, walk, state, relation)
     variant = "immediate" if marks.loader == "immediate" else ""
     return _of_parent(watch, walk, state, relation.name, relation.kind, variant)
+
+
+def _refreshed_too(watch: hooks.Stopwatch, walk: hooks.Walk, state: Any, relation: Relation) -> hooks.Provenance:
+    """A relation that ``refresh()`` was told to load again: what follows from the statement that reads the row again."""
+    path = walk.path(watch.lane.paths, watch.scope.root)
+    above = lineage_of(watch, state) or hooks.root_lineage(watch.lane, "U", "", path, watch.query.database)
+    refreshed = above.child("R", state.class_.__name__)
+    return hooks.Provenance(
+        "eager",
+        operation="refresh",
+        relation=relation.name,
+        relation_kind=relation.kind,
+        parent_lineage=refreshed,
+        lineage=refreshed.child("P", relation.name, relation.kind),
+        path=path,
+    )
 
 
 def _refresh(watch: hooks.Stopwatch, walk: hooks.Walk, shape: Shape, marks: _Marks, state: Any) -> hooks.Provenance:
@@ -135,7 +160,7 @@ def _refresh(watch: hooks.Stopwatch, walk: hooks.Walk, shape: Shape, marks: _Mar
         # The rows are looked up by key, one by one: to the application that is what get() is.
         path = walk.path(watch.lane.paths, watch.scope.root)
         lineage = hooks.root_lineage(watch.lane, "Q", watch.query.sql, path, watch.query.database)
-        return hooks.Provenance("read", operation="merge", lineage=lineage, path=path)
+        return hooks.Provenance("read", operation="merge", model=state.class_.__name__, lineage=lineage, path=path)
     whole = state.expired or not shape.only or any(key in state.mapper.relationships for key in shape.only)
     if whole:
         return _of_parent(watch, walk, state, state.class_.__name__, "", "refresh", marks.operation)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
+from sqlalchemy import inspect
 from sqlalchemy.orm import RelationshipProperty
 from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE
 
@@ -92,6 +93,7 @@ class Shape:
         orm: it loads objects; without it no row of it has a run id.
         path: the mapper's path that leads to its rows; empty for what the application asked itself.
         relation: the last relation of that path.
+        entity: the class that the application selects first; empty where it selects none.
         only: the attributes it loads, of a refresh.
         writes: it is an INSERT, UPDATE or DELETE, or a text that may be one.
         returning: it writes and gives rows back.
@@ -99,7 +101,7 @@ class Shape:
         siblings: the collections that it joins into one row side by side.
     """
 
-    __slots__ = ("locks", "only", "orm", "path", "relation", "returning", "siblings", "writes")
+    __slots__ = ("entity", "locks", "only", "orm", "path", "relation", "returning", "siblings", "writes")
 
     def __init__(self, compiled: Any) -> None:
         state = getattr(compiled, "compile_state", None)
@@ -109,6 +111,7 @@ class Shape:
         self.path: tuple[object, ...] = tuple(path.path) if path is not None else ()
         relations = relations_in(self.path)
         self.relation = relations[-1] if relations else None
+        self.entity = _entity(compiled) if self.orm and not self.path else ""
         self.only: frozenset[str] = getattr(options, "_only_load_props", None) or frozenset()
         self.writes = bool(
             getattr(compiled, "isinsert", False)
@@ -118,6 +121,12 @@ class Shape:
         self.returning = self.writes and bool(getattr(compiled, "effective_returning", ()))
         self.locks = getattr(getattr(compiled, "statement", None), "_for_update_arg", None) is not None
         self.siblings = _siblings(getattr(state, "attributes", None) or {}) if self.orm else ()
+
+
+def _entity(compiled: Any) -> str:
+    columns: Sequence[Any] = getattr(compiled.statement, "column_descriptions", ())
+    entity = columns[0].get("entity") if columns else None
+    return inspect(entity).mapper.class_.__name__ if entity is not None else ""
 
 
 def _siblings(attributes: Mapping[Any, object]) -> tuple[str, ...]:

@@ -122,6 +122,12 @@ def n14_polling(session: Session) -> None:
         time.sleep(0.001)
 
 
+def n16_cascade(session: Session) -> None:
+    root = session.scalars(select(Node).where(Node.parent_id.is_(None))).one()
+    session.delete(root)  # loads what it takes with it, node by node
+    session.commit()
+
+
 def n17_identity_map(session: Session) -> None:
     authors = session.scalars(select(Author)).all()
     assert authors  # held, because the map of identities does not

@@ -102,6 +102,11 @@ def s14_refresh(session: Session) -> None:
         session.refresh(tag)  # trigger
 
 
+def s14_refresh_of_a_relation(session: Session) -> None:
+    for author in session.scalars(select(Author)).all():  # origin
+        session.refresh(author, ["books"])  # trigger
+
+
 def s15_immediate(session: Session) -> None:
     session.scalars(select(Book).options(immediateload(Book.author))).all()
 

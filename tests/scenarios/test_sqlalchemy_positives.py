@@ -28,6 +28,7 @@ EXPECTED = {
     "s06": ("DBP101", "Tag"),
     "s09": ("DBP101", "Reader.card"),
     "s10": ("DBP101", "Author.country"),
+    "s14_refresh_of_a_relation": ("DBP101", "Author"),
     "s14": ("DBP101", "Tag"),
     "s15": ("DBP101", "Book.author"),
     "s17": ("DBP101", "Book.author"),

@@ -94,7 +94,7 @@ class Node(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))
-    children: Mapped[list["Node"]] = relationship(order_by="Node.id")
+    children: Mapped[list["Node"]] = relationship(order_by="Node.id", cascade="all")
 
 
 def fill(engine: Engine, size: int) -> None:

@@ -225,6 +225,12 @@ def d17_function() -> None:
         load(number)
 
 
+def d17_elements() -> None:
+    books = Book.objects.order_by("pk")
+    for number in range(4):
+        books[number].title  # trigger
+
+
 def d18_first_of_a_filter() -> None:
     for name in list(Author.objects.values_list("name", flat=True)):
         Author.objects.filter(name=name).first()  # trigger
