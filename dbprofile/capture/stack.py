@@ -191,7 +191,9 @@ def _jinja_step(frame: FrameType) -> CallSite | None:
         return None
     line = template.get_corresponding_lineno(frame.f_lineno)
     name = template.name or "<template>"
-    return CallSite(template.filename or name, line, template=name)
+    # Of one that no file holds Jinja says the same for all.
+    file = name if template.filename in {None, "<template>"} else template.filename
+    return CallSite(file, line, template=name)
 
 
 _JINJA = Mark("jinja2.Template.root", "template", step=_jinja_step)

@@ -72,6 +72,8 @@ def _compared(problem: Problem) -> str:
 
 def for_all_rows(problem: Problem) -> str | None:
     """The one call for a loop of writes; ``None`` where Django has none."""
+    if not problem.operation and not problem.model:
+        return "cursor.executemany(sql, rows) once, with a list"
     text = _WRITES.get((problem.operation, problem.verb)) or _WRITES.get((problem.operation, ""))
     return text.format(model=problem.model or "Model") if text is not None else None
 

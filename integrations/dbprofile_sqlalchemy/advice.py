@@ -66,4 +66,9 @@ def for_all_rows(problem: Problem) -> str | None:
 
 
 def _key(problem: Problem) -> str:
-    return f"{problem.model}.id" if problem.model else "<key>"
+    """The column by which one row was picked."""
+    columns = problem.statement.traits.key_columns if problem.statement is not None else ()
+    column = columns[-1].rpartition(".")[2].strip('"`[]') if columns else ""
+    if problem.model:
+        return f"{problem.model}.{column or 'id'}"
+    return column or "<key>"

@@ -40,7 +40,7 @@ def propose(problem: Problem) -> Fix | None:
 #: By what is special about the loads.
 _ADVICE: Final = {
     "refresh()": "select the {subject} rows once, with .execution_options(populate_existing=True), instead of each refresh()",
-    "refresh": "sessionmaker(expire_on_commit=False), or select the {subject} rows once again after the commit",
+    "refresh": "select the {subject} rows once again, or keep a commit from expiring them: sessionmaker(expire_on_commit=False)",
     "polymorphic": "load {subject} with the rows: selectin_polymorphic(base, [subclass]) or with_polymorphic()",
     "recursive": "read the whole tree of {subject} with one recursive common table expression",
 }
