@@ -55,26 +55,66 @@ _MANAGER_WRITES: Final = {
     **{name: name for name in ("create", "get_or_create", "update_or_create", "add", "set", "remove", "clear")},
     **{f"_{name}_base": name for name in ("add", "set", "remove", "clear")},
 }
+#: What loads something when an attribute is read, and what the load is called.
+_DESCRIPTORS: Final = (
+    (getattr(related_descriptors, "ForwardManyToOneDescriptor", None), "forward"),
+    (getattr(related_descriptors, "ReverseOneToOneDescriptor", None), "backward"),
+    (DeferredAttribute, "column"),
+)
 _MANAGER_FACTORIES: Final = ("create_reverse_many_to_one_manager", "create_forward_many_to_many_manager")
 
-#: Functions of applications that may not be installed: module, attribute path, kind of infrastructure.
-_INFRASTRUCTURE: Final = (
+#: Functions by their owner and name. One that a version does not have costs its datum, no more.
+_FUNCTIONS: Final[tuple[tuple[object, str, Mark], ...]] = (
+    *((owner, name, Mark(named, "query")) for owner in (QuerySet, RawQuerySet) for name, named in _READS.items()),
+    *((QuerySet, name, Mark(name, "write")) for name in _WRITES),
+    (Model, "save", Mark("save", "write")),
+    (Model, "save_base", Mark("save", "write")),
+    (Model, "delete", Mark("delete", "write")),
+    (Collector, "collect", Mark("delete", "write")),
+    (Collector, "delete", Mark("delete", "write")),
+    (Model, "refresh_from_db", Mark("refresh_from_db", "refresh")),
+    *((owner, "__get__", Mark(name, name)) for owner, name in _DESCRIPTORS),
+    *((owner, "fetch_many", Mark("peers", "peers")) for owner, _ in _DESCRIPTORS),
+    (query, "prefetch_one_level", Mark("level", "prefetch")),
+    (query, "prefetch_related_objects", Mark("objects", "prefetch call")),
+    (QuerySet, "_prefetch_related_objects", Mark("batch", "prefetch batch")),
+    *((owner, "__iter__", Mark("rows", "rows")) for owner in (ModelIterable, RawModelIterable)),
+    *((CursorWrapper, name, Mark("driver", LAYER)) for name in ("_execute", "_executemany", "callproc")),
+    (BaseDatabaseWrapper, "connect", Mark("connect", "infra")),
+    (BaseDatabaseWrapper, "init_connection_state", Mark("connect", "infra")),
+    (MigrationRecorder, "applied_migrations", Mark("schema", "infra")),
+    (BaseDatabaseIntrospection, "table_names", Mark("schema", "infra")),
     *(
-        ("django.contrib.contenttypes.models", f"ContentTypeManager.{name}", "cachefill")
+        (store, name, Mark("session", "infra"))
+        for store in (db.SessionStore, cached_db.SessionStore)
+        for name in ("load", "_get_session_from_db")
+    ),
+    (auth, "get_user", Mark("user", "infra")),
+    (BaseCommand, "execute", Mark(COMMAND, "infra")),
+    *(
+        (BaseHandler, name, Mark("view", "view", step=serving_class))
+        for name in ("_get_response", "_get_response_async")
+    ),
+    (Node, "render_annotated", Mark("template", "template", step=rendered_tag)),
+    (SyncToAsync, "thread_handler", Mark("bridge", "bridge", splice=awaiting_path)),
+)
+#: Functions of modules that may not be loaded, because their application is not installed.
+_IF_LOADED: Final[tuple[tuple[str, str, Mark], ...]] = (
+    # What a GenericForeignKey loads its object with; newer versions have a descriptor for it.
+    ("django.contrib.contenttypes.fields", "GenericForeignKey.__get__", Mark("generic", "generic")),
+    ("django.contrib.contenttypes.fields", "GenericForeignKeyDescriptor.__get__", Mark("generic", "generic")),
+    *(
+        ("django.contrib.contenttypes.models", f"ContentTypeManager.{name}", Mark("cachefill", "infra"))
         for name in ("get_for_model", "get_for_models", "get_for_id", "get_by_natural_key")
     ),
-    ("django.contrib.sites.models", "SiteManager._get_site_by_id", "cachefill"),
-    ("django.contrib.sites.models", "SiteManager._get_site_by_request", "cachefill"),
-    ("django.contrib.auth.backends", "ModelBackend.get_user", "user"),
+    ("django.contrib.sites.models", "SiteManager._get_site_by_id", Mark("cachefill", "infra")),
+    ("django.contrib.sites.models", "SiteManager._get_site_by_request", Mark("cachefill", "infra")),
+    ("django.contrib.auth.backends", "ModelBackend.get_user", Mark("user", "infra")),
     # What silk sends itself: the plan of each statement, and what it keeps of a request.
-    ("silk.sql", "_explain_query", "tool"),
-    ("silk.middleware", "SilkyMiddleware.process_request", "tool"),
-    ("silk.middleware", "SilkyMiddleware._process_response", "tool"),
+    ("silk.sql", "_explain_query", Mark("tool", "infra")),
+    ("silk.middleware", "SilkyMiddleware.process_request", Mark("tool", "infra")),
+    ("silk.middleware", "SilkyMiddleware._process_response", Mark("tool", "infra")),
 )
-#: What a GenericForeignKey loads its object with; newer versions have a descriptor for it.
-_GENERIC: Final = ("GenericForeignKey.__get__", "GenericForeignKeyDescriptor.__get__")
-_GENERIC_MODULE: Final = "django.contrib.contenttypes.fields"
-_DESCRIPTORS: Final = (related_descriptors.ForwardManyToOneDescriptor, related_descriptors.ReverseOneToOneDescriptor)
 
 #: What turns an object into data, field by field; the package may be imported long after us, or never.
 _SERIALIZERS_MODULE: Final = "rest_framework.serializers"
@@ -124,51 +164,11 @@ def _enter(code: CodeType | None, mark: Mark) -> None:
 
 
 def _table() -> Iterator[tuple[Any, Mark]]:
-    for queryset in (QuerySet, RawQuerySet):
-        for name, operation in _READS.items():
-            yield queryset.__dict__.get(name), Mark(operation, "query")
-    for name in _WRITES:
-        yield getattr(QuerySet, name, None), Mark(name, "write")
-    yield Model.save, Mark("save", "write")
-    yield Model.save_base, Mark("save", "write")
-    yield Model.delete, Mark("delete", "write")
-    yield Collector.collect, Mark("delete", "write")
-    yield Collector.delete, Mark("delete", "write")
-    yield Model.refresh_from_db, Mark("refresh_from_db", "refresh")
-    yield related_descriptors.ForwardManyToOneDescriptor.__get__, Mark("forward", "forward")
-    yield related_descriptors.ReverseOneToOneDescriptor.__get__, Mark("backward", "backward")
-    yield DeferredAttribute.__get__, Mark("column", "column")
-    for path in _GENERIC:
-        yield _loaded_function(_GENERIC_MODULE, path), Mark("generic", "generic")
-    for descriptor in (*_DESCRIPTORS, DeferredAttribute):
-        yield getattr(descriptor, "fetch_many", None), Mark("peers", "peers")
-    yield query.prefetch_one_level, Mark("level", "prefetch")
-    yield query.prefetch_related_objects, Mark("objects", "prefetch call")
-    yield getattr(QuerySet, "_prefetch_related_objects", None), Mark("batch", "prefetch batch")
-    for iterable in (ModelIterable, RawModelIterable):
-        yield iterable.__iter__, Mark("rows", "rows")
-    for name in ("_execute", "_executemany", "callproc"):
-        yield CursorWrapper.__dict__.get(name), Mark("driver", LAYER)
-    for function, infrastructure in _infrastructure():
-        yield function, Mark(infrastructure, "infra")
-    for name in ("_get_response", "_get_response_async"):
-        yield BaseHandler.__dict__.get(name), Mark("view", "view", step=serving_class)
-    yield Node.render_annotated, Mark("template", "template", step=rendered_tag)
-    yield SyncToAsync.thread_handler, Mark("bridge", "bridge", splice=awaiting_path)
-
-
-def _infrastructure() -> Iterator[tuple[Any, str]]:
-    yield BaseDatabaseWrapper.connect, "connect"
-    yield BaseDatabaseWrapper.init_connection_state, "connect"
-    yield MigrationRecorder.applied_migrations, "schema"
-    yield BaseDatabaseIntrospection.table_names, "schema"
-    for store in (db.SessionStore, cached_db.SessionStore):
-        for name in ("load", "_get_session_from_db"):
-            yield store.__dict__.get(name), "session"
-    yield auth.get_user, "user"
-    yield BaseCommand.execute, COMMAND
-    for module, path, kind in _INFRASTRUCTURE:
-        yield _loaded_function(module, path), kind
+    for owner, name, mark in _FUNCTIONS:
+        # A method as its own class defines it: what it inherits is entered where it is defined.
+        yield (vars(owner).get(name) if isinstance(owner, type) else getattr(owner, name, None)), mark
+    for module, path, mark in _IF_LOADED:
+        yield _loaded_function(module, path), mark
 
 
 def _loaded_function(module: str, path: str) -> Any:

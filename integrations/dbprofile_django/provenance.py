@@ -16,6 +16,7 @@ from dbprofile_django.relations import (
     Relation,
     backward,
     called,
+    conditions,
     forward,
     generic,
     known_generic,
@@ -192,7 +193,7 @@ def _loaded(watch: Stopwatch, seen: _Seen) -> Provenance | None:
             return None
         found = known_relation(queryset)
         if found is not None:
-            if queryset.query.select_for_update:
+            if getattr(queryset.query, "select_for_update", False):
                 watch.query.locks = True
             return _lazy(watch, *found, operation=_operation_of(queryset, seen.operation))
         by_key = known_generic(queryset)
@@ -211,7 +212,10 @@ def _loaded(watch: Stopwatch, seen: _Seen) -> Provenance | None:
         assert owner is not None
         return _lazy(watch, Relation("", ""), owner, variant="refresh", operation=mark.name, group=type(owner).__name__)
     variant = "deferred" if mark.kind == "column" else ""
-    return _lazy(watch, _asked_of(owner), names["instance"], variant=variant, operation=seen.operation)
+    instance = names.get("instance")
+    if instance is None:
+        return None
+    return _lazy(watch, _asked_of(owner), instance, variant=variant, operation=seen.operation)
 
 
 def _asked_of(descriptor: Any) -> Relation:
@@ -227,12 +231,14 @@ def _asked_of(descriptor: Any) -> Relation:
 
 
 def _prefetched(watch: Stopwatch, seen: _Seen, names: dict[str, Any]) -> Provenance:
-    instances, lookup, level = names["instances"], names["lookup"], names["level"]
-    attribute = lookup.prefetch_through.split("__")[level]
+    instances, level = names.get("instances"), names.get("level")
+    through = getattr(names.get("lookup"), "prefetch_through", None)
+    if not instances or level is None or through is None:
+        return _eager(watch, Relation("", ""), ())  # for which rows it loads what is not to be known
     model: Any = type(instances[0])
-    relation = relation_named(model, attribute)
-    by_hand = seen.prefetch_call is not None and not seen.batched
-    if by_hand and seen.prefetch_call is not None and len(seen.prefetch_call.f_locals["model_instances"]) == 1:
+    relation = relation_named(model, through.split("__")[level])
+    call = seen.prefetch_call if not seen.batched else None
+    if call is not None and len(call.f_locals.get("model_instances") or ()) == 1:
         return _lazy(watch, relation, instances[0], variant="per_row_prefetch", operation="prefetch_related_objects")
     return _eager(watch, relation, instances)
 
@@ -322,12 +328,12 @@ def _operation_of(queryset: Any, operation: str) -> str:
     if operation not in {"all", "iterator"}:
         return operation
     query = queryset.query
-    if queryset._fields is not None:
+    if getattr(queryset, "_fields", None) is not None:
         return "values"
-    if query.is_sliced:
+    if getattr(query, "is_sliced", False):
         return "slice"
     if operation == "iterator":
         return operation
-    own = len(query.where.children) - (2 if not queryset._hints and known_generic(queryset) else 1)
-    narrowed = own > 0 or query.order_by or query.distinct or query.select_related
+    own = len(conditions(query)) - (2 if not getattr(queryset, "_hints", None) and known_generic(queryset) else 1)
+    narrowed = own > 0 or any(getattr(query, name, False) for name in ("order_by", "distinct", "select_related"))
     return "filter" if narrowed else "all"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ __all__ = [
     "Relation",
     "backward",
     "called",
+    "conditions",
     "forward",
     "generic",
     "known_generic",
@@ -101,22 +102,27 @@ def known_relation(queryset: Any) -> tuple[Relation, Model] | None:
 
     Managers have no frame of their own when the query runs, but the queryset remembers whom it belongs to.
     """
-    instance = queryset._hints.get("instance")
+    instance = (getattr(queryset, "_hints", None) or {}).get("instance")
     if instance is None:
         return None
     known = getattr(queryset, "_known_related_objects", None) or {}
     for field, objects in known.items():
         if any(related is instance for related in objects.values()):
             return backward(field.remote_field, "one_to_many"), instance
-    relation = _through(queryset.query.where, instance)
+    relation = _through(conditions(queryset.query), instance)
     return (relation, instance) if relation is not None else None
 
 
-def _through(node: Any, instance: Model) -> Relation | None:
+def conditions(query: Any) -> Sequence[Any]:
+    """What the WHERE of a query joins by AND."""
+    return getattr(getattr(query, "where", None), "children", ())
+
+
+def _through(children: Sequence[Any], instance: Model) -> Relation | None:
     """The many-to-many relation whose table the query compares with the object's key."""
-    for child in node.children:
+    for child in children:
         if hasattr(child, "children"):
-            found = None if child.negated else _through(child, instance)
+            found = None if child.negated else _through(child.children, instance)
         else:
             target = getattr(getattr(child, "lhs", None), "target", None)
             model = getattr(target, "model", None)
@@ -145,9 +151,10 @@ def siblings(query: Any) -> tuple[str, ...]:
 
     Where the rows are grouped, or doubles are taken out, somebody has thought of it.
     """
-    if query.distinct or query.group_by is not None:
+    if getattr(query, "distinct", False) or getattr(query, "group_by", None) is not None:
         return ()
-    joins = {alias: join for alias, join in query.alias_map.items() if query.alias_refcount.get(alias)}
+    used = getattr(query, "alias_refcount", {})
+    joins = {alias: join for alias, join in getattr(query, "alias_map", {}).items() if used.get(alias)}
     many = [alias for alias, join in joins.items() if getattr(getattr(join, "join_field", None), "one_to_many", False)]
     found: dict[str, None] = {}
     for one, other in combinations(many, 2):
@@ -184,7 +191,7 @@ def known_generic(queryset: Any) -> tuple[Relation, Hashable] | None:
         return None
     compared = {
         child.lhs.target.name: child.rhs
-        for child in queryset.query.where.children
+        for child in conditions(queryset.query)
         if getattr(child, "lookup_name", "") == "exact" and hasattr(getattr(child, "lhs", None), "target")
     }
     for type_field, key_field in keys:

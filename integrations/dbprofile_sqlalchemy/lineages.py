@@ -117,8 +117,9 @@ def _round(scope: hooks.Scope | None) -> Iterator[list[Runs]]:
 
 def lineage_of(watch: hooks.Stopwatch, state: Any) -> hooks.Lineage | None:
     """Where an object comes from; ``None`` where no query of ours loaded it."""
-    run = find_run(watch, state.runid, state.mapper)
-    return below(run, state.load_path.path) if run is not None else None
+    run = find_run(watch, getattr(state, "runid", None), state.mapper)
+    path = getattr(getattr(state, "load_path", None), "path", ())
+    return below(run, path) if run is not None else None
 
 
 def below(run: Run, path: tuple[object, ...]) -> hooks.Lineage:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["explain", "loaded"]
 
 _serials: Final = count(1)
-_NO_OPTIONS: Final = QueryContext.default_load_options
+_NO_OPTIONS: Final = getattr(QueryContext, "default_load_options", None)
 #: Under this key SQLAlchemy hands the options of a load to its execution.
 _LOAD_OPTIONS: Final = "_sa_orm_load_options"
 #: Queries of one lineage whose full path is taken: two tell whether the places are the same.
@@ -161,11 +161,16 @@ def _refresh(watch: hooks.Stopwatch, walk: hooks.Walk, shape: Shape, marks: _Mar
         path = walk.path(watch.lane.paths, watch.scope.root)
         lineage = hooks.root_lineage(watch.lane, "Q", watch.query.sql, path, watch.query.database)
         return hooks.Provenance("read", operation="merge", model=state.class_.__name__, lineage=lineage, path=path)
-    whole = state.expired or not shape.only or any(key in state.mapper.relationships for key in shape.only)
+    whole = (
+        getattr(state, "expired", False)
+        or not shape.only
+        or any(key in state.mapper.relationships for key in shape.only)
+    )
     if whole:
         return _of_parent(watch, walk, state, state.class_.__name__, "", "refresh", marks.operation)
     if marks.loader == "deferred" and marks.loader_frame is not None:
-        key = marks.loader_frame.f_locals["self"].key
+        loader = marks.loader_frame.f_locals.get("self")
+        key = getattr(loader, "key", None) or min(shape.only)
         return _of_parent(watch, walk, state, column(state, key), "column", "deferred")
     return _of_parent(watch, walk, state, column(state, min(shape.only)), "column", "polymorphic")
 
@@ -242,7 +247,7 @@ def _above(watch: hooks.Stopwatch, shape: Shape, marks: _Marks) -> hooks.Lineage
     parents = frame.f_locals.get("context") if frame is not None else None
     run = None
     if parents is not None:
-        run = find_run(watch, parents.runid, _loader_mapper(shape))
+        run = find_run(watch, getattr(parents, "runid", None), _loader_mapper(shape))
     if run is None:
         # subqueryload() sends its query when the first of its rows is asked for, from no place that knows the parents' run.
         run = runs_of(watch).shallower(len(shape.path))
