@@ -1,6 +1,7 @@
 import pytest
 
 from dbprofile.analysis.grouping import analyse
+from dbprofile.capture.callsite import CallSite
 from dbprofile.capture.query import Query
 from tests.building import LOOP, MAIN, VIEW, profile, read, write
 
@@ -73,3 +74,42 @@ def test_only_the_question_is_consumed() -> None:
 
     assert [group.count for group in analysis.loops] == [3]
     assert [group.variant for group in analysis.redundant] == ["exists"]
+
+
+def test_the_greatest_or_the_number_of_each_group_is_another_question() -> None:
+    for sql in (
+        "SELECT MAX(id) FROM book WHERE shelf = ?",
+        "SELECT COUNT(*), author FROM book WHERE shelf = ? GROUP BY author",
+    ):
+        assert redundant(read(sql, ("a",), path=(VIEW, MAIN)), read(ROWS, ("a",))) == []
+
+
+def test_a_sum_answers_nothing() -> None:
+    assert redundant(count("a"), read("SELECT SUM(price) FROM book WHERE shelf = ?", ("a",))) == []
+
+
+def test_what_a_library_asks_for_a_class_that_it_serves_is_its_own_affair() -> None:
+    served = CallSite("/app/shop/views.py", 3, "Books", tag="class Books")
+
+    assert redundant(read(COUNT, ("a",), operation="count", path=(served, MAIN)), read(ROWS, ("a",))) == []
+
+
+def test_values_that_are_not_known_are_not_the_same() -> None:
+    asked, rows = count("a"), read(ROWS, ("a",))
+    asked.parameters = None
+    assert redundant(asked, read(ROWS, ("a",))) == []
+    rows.parameters = None
+    assert redundant(count("a"), rows) == []
+
+
+def test_more_values_than_a_one_of_its_own_make_another_question() -> None:
+    narrowed = "SELECT ? AS a, ? AS b FROM book WHERE shelf = ? LIMIT 1"
+    asked = read(narrowed, (1, 2, "a"), operation="exists", path=(VIEW, MAIN))
+
+    assert redundant(asked, read(ROWS, ("a",))) == []
+
+
+def test_rows_that_are_loaded_for_others_answer_nothing() -> None:
+    eager = read(ROWS, ("a",), role="eager")
+
+    assert redundant(exists("a"), eager) == []
