@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from dbprofile.hooks import CallSite, is_application_file, source_of
 
-__all__ = ["administers", "serving_class"]
+__all__ = ["administers", "listing_class", "serving_class"]
 
 #: Classes that are kept; there are as many as there are views.
 CLASS_LIMIT: Final = 2_000
@@ -45,6 +45,24 @@ def _site(served: type) -> CallSite | None:
 
 def _definition(tree: ast.AST, name: str) -> ast.ClassDef | None:
     return next((node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == name), None)
+
+
+def listing_class(site: CallSite) -> str:
+    """The class round a line whose queryset Django makes from what it says: a generic view, a view set; empty where it is none."""
+    source = source_of(site.file)
+    found = ""
+    for node in ast.walk(source.tree) if source is not None and source.tree is not None else ():
+        if isinstance(node, ast.ClassDef) and node.lineno <= site.line <= (node.end_lineno or 0):
+            named = {
+                target.id
+                for each in node.body
+                if isinstance(each, ast.Assign)
+                for target in each.targets
+                if isinstance(target, ast.Name)
+            }
+            defined = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
+            found = node.name if {"model", "queryset"} & named or "get_queryset" in defined else ""
+    return found
 
 
 def administers(site: CallSite) -> bool | None:

@@ -10,7 +10,7 @@ from django.apps import apps
 
 from dbprofile.hooks import CallSite, Fix, Lineage, Problem, guarded
 from dbprofile_django.advice import for_all_rows, for_all_turns, for_each_parent
-from dbprofile_django.classes import administers
+from dbprofile_django.classes import administers, listing_class
 from dbprofile_django.expressions import Call, Expression, find_expression
 from dbprofile_django.relations import TO_MANY
 
@@ -129,7 +129,8 @@ def _uncertain(problem: Problem, call: Call, leaves: int) -> Fix:
     if administered and call.name == "select_related":
         text = f"list_select_related = ({call.arguments[0]},)"
         return Fix(text, python.place(), text, "add_line", leaves, certain=False)
-    where = "where the queryset is made" if administered is None else f"in get_queryset() of {python.function}"
+    listing = listing_class(python) if administered is None else python.function
+    where = f"in get_queryset() of {listing}" if listing else "where the queryset is made"
     return Fix(f"{call} {where}", python.place(), str(call), "add_call", leaves, certain=False)
 
 

@@ -1,5 +1,7 @@
 from dbprofile.analysis.grouping import analyse
+from dbprofile.capture.callsite import Path
 from dbprofile.capture.provenance import Batch, Lineage, Provenance, Token
+from dbprofile.capture.query import Query
 from tests.building import LOOP, MAIN, SERIALIZER, VIEW, lazy, origin_of, profile, read
 
 ORDERS = "SELECT id, customer_id FROM orders"
@@ -106,3 +108,106 @@ def test_a_tree_walk_is_one_group_at_any_depth() -> None:
     (group,) = analyse(profile(root, *children)).lineages
 
     assert len(group.queries) == 5
+
+
+# --- the origin ------------------------------------------------------------------------------------------------------
+
+
+def unlabelled(number: int, path: Path = (LOOP, MAIN), variant: str = "") -> list[Query]:
+    """Loads of one relation by rows of unknown origin, each with a lineage of its own."""
+    return [
+        lazy("Order.customer", n, Lineage("U", str(n), path=path), path=path, variant=variant) for n in range(number)
+    ]
+
+
+def listed(rows: int, model: str = "Order") -> Query:
+    query = read(ORDERS, rows=rows, path=(VIEW, MAIN))
+    assert query.provenance is not None
+    query.provenance.model = model
+    return query
+
+
+def test_the_origin_of_unlabelled_rows_is_the_nearest_earlier_query_of_as_many_rows_of_their_model() -> None:
+    first, nearest, fewer, others = listed(3), listed(3), listed(2), listed(3, "Shop")
+    loads = unlabelled(3)
+
+    (group,) = analyse(profile(first, nearest, fewer, others, *loads, listed(3))).lineages
+
+    assert group.origin is nearest
+
+
+def test_where_nothing_fits_the_origin_is_not_guessed() -> None:
+    for beside in ([listed(4)], [listed(3, "Shop")], [listed(3, "")], []):
+        (group,) = analyse(profile(*beside, *unlabelled(3))).lineages
+        assert group.origin is None
+
+
+def test_the_origin_of_labelled_rows_is_their_query_and_none_that_is_like_it() -> None:
+    other, orders = read(ORDERS, rows=3, path=(LOOP, MAIN)), read(ORDERS, rows=3, path=(VIEW, MAIN))
+    loads = [lazy("Order.customer", parent, origin_of(orders)) for parent in "abc"]
+
+    assert [group.origin for group in analyse(profile(other, orders, *loads)).lineages] == [orders]
+    assert [group.origin for group in analyse(profile(other, *loads)).lineages] == [None]
+
+
+# --- what is bound by relation and path ------------------------------------------------------------------------------
+
+
+def counts(*queries: Query) -> list[int]:
+    return [group.count for group in analyse(profile(*queries)).lineages]
+
+
+def test_without_a_path_five_rows_of_unknown_origin_are_needed_and_the_group_is_uncertain() -> None:
+    assert counts(*unlabelled(4, path=())) == []
+    (group,) = analyse(profile(*unlabelled(5, path=()))).lineages
+    assert not group.certain
+
+
+def test_recursive_loads_are_not_bound_by_their_place_alone() -> None:
+    assert counts(*unlabelled(4, variant="recursive")) == []
+
+
+def test_a_tree_of_two_levels_and_one_row_each_is_written_out() -> None:
+    root = read("SELECT id FROM node WHERE parent_id IS NULL", rows=1)
+    children = [lazy("Node.children", n, origin_of(root), variant="recursive" if n else "") for n in range(2)]
+
+    assert counts(root, *children) == []
+
+
+def test_a_walk_that_turns_recursive_is_recursive() -> None:
+    root = read("SELECT id FROM node WHERE parent_id IS NULL", rows=1)
+    children = [lazy("Node.children", n, origin_of(root), variant="recursive" if n else "") for n in range(3)]
+
+    assert [group.variant for group in analyse(profile(root, *children)).lineages] == ["recursive"]
+
+
+def test_pages_that_one_loop_reads_are_one_group() -> None:
+    pages = [read(f"{ORDERS} LIMIT 2 OFFSET {n}", rows=2, path=((VIEW, SERIALIZER)[n], MAIN)) for n in range(2)]
+    loads = [lazy("Order.customer", f"{n}{row}", origin_of(page)) for n, page in enumerate(pages) for row in "ab"]
+
+    assert counts(*pages, *loads) == [4]
+
+
+def test_two_relations_that_one_line_reads_are_two_groups() -> None:
+    orders = read(ORDERS, rows=2)
+    loads = [lazy(f"Order.{name}", parent, origin_of(orders)) for parent in "ab" for name in ("customer", "shop")]
+
+    assert counts(orders, *loads) == [2, 2]
+
+
+def test_what_loads_no_relation_is_bound_by_nothing_but_its_lineage() -> None:
+    loads = unlabelled(4)
+    for load in loads:
+        assert load.provenance is not None
+        load.provenance.relation = None
+
+    assert counts(*loads) == []
+
+
+def test_lazy_loads_without_a_lineage_are_bound_by_their_place() -> None:
+    loads = unlabelled(3)
+    for load in loads:
+        assert load.provenance is not None
+        load.provenance.lineage = load.provenance.parent_lineage = None
+
+    assert counts(*loads) == [3]

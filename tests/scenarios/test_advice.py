@@ -1,8 +1,12 @@
 """What is advised where no edit of one line helps: in the words of the application's own classes and columns."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from django.http import HttpResponse
+from django.test import RequestFactory
+from django.views.generic import ListView
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -63,3 +67,22 @@ def slug_by_slug() -> None:
 @pytest.mark.usefixtures("library")
 def test_a_loop_of_django_is_told_what_to_ask_at_once(block: Callable[[], object], advice: str, judge: Judge) -> None:  # noqa: F811 - the fixture
     assert [finding.fix.text for finding in judge(block).findings if finding.fix is not None] == [advice]
+
+
+class BookList(ListView):  # type: ignore[type-arg]  # Django has no subscript for it at run time
+    model = Book
+
+    def get_context_data(self, **keywords: Any) -> dict[str, Any]:
+        context = super().get_context_data(**keywords)
+        return {**context, "authors": [book.author.name for book in context["object_list"]]}
+
+    def render_to_response(self, context: dict[str, Any], **response_kwargs: Any) -> HttpResponse:
+        return HttpResponse()
+
+
+@pytest.mark.usefixtures("library")
+def test_a_generic_view_is_cured_where_it_makes_its_queryset(judge: Judge) -> None:  # noqa: F811 - the fixture
+    (finding,) = judge(lambda: BookList.as_view()(RequestFactory().get("/books/"))).findings
+
+    assert finding.fix is not None
+    assert finding.fix.text == '.select_related("author") in get_queryset() of BookList'
