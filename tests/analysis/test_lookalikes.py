@@ -6,8 +6,9 @@ import pytest
 
 from dbprofile.analysis import lineages, lookalikes, loops, writes
 from dbprofile.analysis.grouping import analyse
+from dbprofile.capture.provenance import Lineage
 from dbprofile.capture.query import Query
-from tests.building import lazy, origin_of, profile, read, write
+from tests.building import LOOP, MAIN, lazy, origin_of, profile, read, write
 
 BOOK = "SELECT id, title FROM book WHERE id = ?"
 FREE = "SELECT 1 AS a FROM book WHERE slug = ? LIMIT 1"
@@ -171,3 +172,173 @@ def test_pieces_with_reads_in_between_are_a_loop_unless_they_are_few() -> None:
         queries += [read("SELECT id FROM book WHERE id IN (?, ?)", each), read(f"SELECT id FROM note_{n}")]
     assert judged(*queries) == ["loops"]
     assert judged(*[query for query in queries if "book" in query.sql]) == []
+
+
+# --- pages -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameters"),
+    [
+        ("SELECT id FROM book WHERE id > ? ORDER BY id", [(9,), (19,), (29,)]),
+        ("SELECT id FROM book WHERE made >= ? AND made < ?", [(30, 40), (20, 30), (10, 20)]),
+        ("SELECT id FROM book WHERE (made, id) > (?, ?) AND made >= ? LIMIT 50", [(1, 2, 1), (3, 4, 3), (5, 6, 5)]),
+    ],
+    ids=["a lower bound without a limit", "windows that meet downwards", "a keyset of two columns"],
+)
+def test_pages_come_in_several_spellings(sql: str, parameters: list[tuple[int, ...]]) -> None:
+    assert judged(*[read(sql, each, rows=50) for each in parameters]) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameters"),
+    [
+        ("SELECT COUNT(*) FROM book WHERE price >= ? AND price < ?", [(0, 10), (10, 20), (20, 30)]),
+        ("SELECT COUNT(*) FROM book WHERE price > ?", [(10,), (20,), (30,)]),
+        ("SELECT id FROM book WHERE price >= ? AND price < ?", [(0, 10), (20, 30), (50, 60)]),
+        ("SELECT id FROM book WHERE made >= ? AND made < ? AND price > ?", [(1, 2, 9), (2, 3, 8), (3, 4, 7)]),
+        ("SELECT id FROM book WHERE price < ?", [(10,), (20,), (30,)]),
+        ("SELECT id FROM book ORDER BY id LIMIT 1 OFFSET ?", [(0,), (1,), (2,)]),
+        ("SELECT id FROM book WHERE shelf = ? AND id > ? LIMIT 50", [(1, 9), (2, 9), (3, 9)]),
+    ],
+    ids=[
+        "a histogram", "numbers above", "windows apart", "three bounds", "upper bounds alone", "one by one",
+        "a parent beside the bound",
+    ],
+)  # fmt: skip
+def test_what_is_bounded_without_being_a_page_is_a_loop(sql: str, parameters: list[tuple[int, ...]]) -> None:
+    assert judged(*[read(sql, each, rows=1) for each in parameters]) == ["loops"]
+
+
+def test_what_differs_in_a_value_that_nobody_knows_is_no_page() -> None:
+    condition = " AND ".join(f"c{n} = ?" for n in range(20))
+    sets = [[*range(10), unknown, *range(11, 20)] for unknown in (100, 200, 300)]
+
+    assert judged(*[read(f"SELECT id FROM book WHERE {condition} LIMIT 50", each) for each in sets]) == ["loops"]
+
+
+def test_the_limit_that_a_call_puts_into_the_text_says_nothing_of_pages() -> None:
+    sql = "SELECT id FROM book WHERE id > ? AND id < ? LIMIT 21"
+    parameters = [(1, 5), (11, 15), (21, 25)]
+
+    assert judged(*[read(sql, each, operation="get") for each in parameters]) == ["loops"]
+    assert judged(*[read(sql, each) for each in parameters]) == []
+
+
+# --- lists -----------------------------------------------------------------------------------------------------------
+
+
+def listed(*lists: tuple[object, ...], rows: int = 1, apart: bool = False) -> list[Query]:
+    """Reads of lists, with something else read between them or not."""
+    found: list[Query] = []
+    for number, each in enumerate(lists):
+        found.append(read(f"SELECT id FROM book WHERE id IN ({', '.join('?' * len(each))})", each, rows=rows))
+        if apart:
+            found.append(read(f"SELECT id FROM note_{number}"))
+    return found
+
+
+def test_few_long_lists_are_pieces_whatever_their_lengths_and_whatever_lies_between() -> None:
+    assert judged(*listed((1, 2, 3), (9, 8, 7, 6), (11, 12, 13, 14, 15), apart=True)) == []
+
+
+def test_many_short_lists_of_several_lengths_are_a_loop() -> None:
+    assert judged(*listed((1, 2), (3, 4, 5), (6, 7), (8, 9, 10))) == ["loops"]
+
+
+def test_lists_of_one_value_or_out_of_order_are_a_loop() -> None:
+    assert judged(*listed((1,), (2,), (3,))) == ["loops"]
+    assert judged(*listed((5, 6), (1, 2), (9, 10), (7, 8))) == ["loops"]
+
+
+def test_pieces_may_go_downwards_and_the_order_of_texts_is_not_known() -> None:
+    assert judged(*listed((7, 8), (5, 6), (3, 4), (1,))) == []
+    assert judged(*listed(("c", "a"), ("x", "b"), ("k", "q"), ("e", "z"))) == []
+
+
+def test_each_level_is_as_long_as_the_answer_before_it() -> None:
+    levels = listed((1, 2), (3, 4, 5), (5, 6, 7, 8), (8, 9))
+    for level, rows in zip(levels, (3, 4, 2, 0), strict=True):
+        level.rows = rows
+    assert judged(*levels) == []
+    levels[0].rows = 7
+    assert judged(*levels) == ["loops"]
+
+
+def test_lists_whose_values_nobody_knows_are_a_loop() -> None:
+    lists = listed((1, 2, 3), (4, 5, 6), (7, 8, 9))
+    for query in lists:
+        query.parameters = None
+
+    assert judged(*lists) == ["loops"]
+
+
+# --- the rest --------------------------------------------------------------------------------------------------------
+
+
+def test_a_search_ends_with_the_row_that_only_the_last_candidate_had() -> None:
+    tried = [read(BOOK, (n,), operation="first", rows=int(n == 3)) for n in range(4)]
+    assert judged(*tried) == []
+    tried[-1].rows = 0
+    assert judged(*tried) == ["loops"]
+    assert judged(*[read("SELECT EXISTS (SELECT 1 FROM book WHERE slug = ?)", (n,)) for n in range(4)]) == ["loops"]
+    asked = [read("SELECT EXISTS (SELECT 1 FROM book WHERE slug = ?)", (n,)) for n in range(4)]
+    for number, query in enumerate(asked):
+        query.answer = int(number == 3)
+    assert judged(*asked) == []
+
+
+def test_locked_rows_in_one_transaction_or_in_none_are_a_loop() -> None:
+    for transaction in (1, None):
+        queries = locked_rows()
+        for query in queries:
+            query.transaction = transaction
+        assert judged(*queries) == ["loops"]
+
+
+def test_a_lock_that_is_taken_behind_the_read_guards_nothing() -> None:
+    queries = locked_rows()
+    for lock, row in zip(queries[::2], queries[1::2], strict=True):
+        lock.started, row.started = row.started, lock.started
+
+    assert judged(*sorted(queries, key=lambda query: query.started)) == ["loops"]
+
+
+def test_a_lock_that_only_the_library_knows_of_is_one() -> None:
+    queries = locked_rows()
+    for lock in queries[::2]:
+        lock.raw_sql, lock.locks = "SELECT id FROM account WHERE id = ?", True
+
+    assert judged(*queries) == []
+
+
+def test_what_is_drained_is_written_between_every_two_askings() -> None:
+    queries = [query for index, query in enumerate(drained()) if index != 2]
+
+    assert "loops" in judged(*queries)
+
+
+def test_the_first_row_of_a_question_drains_nothing() -> None:
+    queries = drained()
+    for question in queries[::3]:
+        assert question.provenance is not None
+        question.provenance.operation = "first"
+
+    assert "loops" in judged(*queries)
+
+
+def test_one_answer_for_most_of_the_turns_is_not_drained_by_them() -> None:
+    first, *rest = [drained()[0], *[read(BOOK, (n,)) for n in range(5)]]
+    again = [write("INSERT INTO job (state) VALUES (?)", ("more",)), drained()[0], read(BOOK, (9,))]
+
+    assert judged(first, *rest, *again) == ["loops"]
+
+
+def test_parents_of_unknown_origin_were_not_drained() -> None:
+    loads = [lazy("Job.owner", n, Lineage("U", ""), path=(LOOP, MAIN)) for n in range(3)]
+    shared = Lineage("U", "").child("R", "Job.owner")
+    for load in loads:
+        assert load.provenance is not None
+        load.provenance.lineage, load.provenance.parent_lineage = shared, shared.parent
+
+    assert judged(*loads) == ["lineages"]
