@@ -28,6 +28,7 @@ from dbprofile.capture.connection import Connection, supply, withdraw
 from dbprofile.capture.database import Database
 from dbprofile.capture.failures import driver_exception, error_code
 from dbprofile.capture.lane import Lane
+from dbprofile.capture.objects import Held, Holders, keep_objects, leave_objects
 from dbprofile.capture.provenance import Batch, Lineage, Provenance, Token
 from dbprofile.capture.query import UNHASHABLE, Query, digest, is_write
 from dbprofile.capture.scope import (
@@ -79,6 +80,8 @@ __all__ = [
     "Database",
     "Fix",
     "FixProvider",
+    "Held",
+    "Holders",
     "Lane",
     "Lineage",
     "Mark",
@@ -106,8 +109,10 @@ __all__ = [
     "handed_down",
     "is_application_file",
     "is_write",
+    "keep_objects",
     "know",
     "layers",
+    "leave_objects",
     "listeners",
     "locate",
     "made_current",

@@ -3,7 +3,8 @@
 from dbprofile.testing.blocks import Keywords, QueryBlock, assert_queries, record_queries
 from dbprofile.testing.counts import Bound, Count, at_least, at_most, between
 from dbprofile.testing.log import ALL, CountedInt, QueryLog
-from dbprofile.testing.testcase import QueryAssertions
+from dbprofile.testing.scale import QueryScale
+from dbprofile.testing.testcase import QueryAssertions, ScaleKeywords
 
 __all__ = [
     "ALL",
@@ -14,6 +15,8 @@ __all__ = [
     "QueryAssertions",
     "QueryBlock",
     "QueryLog",
+    "QueryScale",
+    "ScaleKeywords",
     "assert_queries",
     "at_least",
     "at_most",

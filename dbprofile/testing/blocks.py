@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypedDict, TypeVar, cast
 
+from dbprofile.capture.objects import held_objects, release_objects
 from dbprofile.errors import ConfigurationError
 from dbprofile.testing.counts import Count
 from dbprofile.testing.expectations import NOTHING, Expectations
@@ -51,6 +52,7 @@ class Keywords(TypedDict, total=False):
     using: str | Sequence[str]
     count: Literal["app", "all"]
     threads: Literal["all", "same"]
+    fresh: bool
     note: str
 
 
@@ -73,6 +75,7 @@ def assert_queries(
     using: str | Sequence[str] = ALL,
     count: Literal["app", "all"] = "app",
     threads: Literal["all", "same"] = "all",
+    fresh: bool = False,
     note: str = "",
 ) -> QueryBlock:
     """Fail unless a block sends the queries that are expected of it.
@@ -103,6 +106,8 @@ def assert_queries(
         using: Django aliases or names of SQLAlchemy engines.
         count: ``all`` counts transaction control and connection set-up too.
         threads: ``same`` leaves out threads that run outside any context of ours, for blocks that overlap.
+        fresh: before the block, what the Sessions of SQLAlchemy hold is flushed and let go, uncounted, so that no identity map hides
+            a load. Objects that the test holds are detached then.
         note: a text for the message.
 
     Raises:
@@ -122,7 +127,7 @@ def assert_queries(
         db_time=db_time,
         ignore=ignore,
     )
-    return QueryBlock(expectations, using=using, count=count, threads=threads, note=note)
+    return QueryBlock(expectations, using=using, count=count, threads=threads, fresh=fresh, note=note)
 
 
 def record_queries(
@@ -130,9 +135,10 @@ def record_queries(
     using: str | Sequence[str] = ALL,
     count: Literal["app", "all"] = "app",
     threads: Literal["all", "same"] = "all",
+    fresh: bool = False,
 ) -> QueryBlock:
     """Record the queries of a block without expecting anything; the keywords are those of ``assert_queries``."""
-    return QueryBlock(NOTHING, using=using, count=count, threads=threads)
+    return QueryBlock(NOTHING, using=using, count=count, threads=threads, fresh=fresh)
 
 
 class QueryBlock:
@@ -151,6 +157,7 @@ class QueryBlock:
         using: str | Sequence[str] = ALL,
         count: str = "app",
         threads: str = "all",
+        fresh: bool = False,
         note: str = "",
         kind: str = "block",
         name: str = "assert_queries",
@@ -164,6 +171,7 @@ class QueryBlock:
         self._using = using
         self._count = count
         self._threads = threads
+        self._fresh = fresh
         self._note = note
         self._kind = kind
         self._name = name
@@ -174,10 +182,12 @@ class QueryBlock:
         __tracebackhide__ = True
         if self._kind == "block":
             install_imported()
+            if self._fresh:
+                release_objects()
         profiler = profiler_of_tests()
         log = self._log or QueryLog(profiler, using=self._using, count=self._count)
         scope = profiler.scope(self._kind, self._name, reach="process" if self._threads == "all" else "context")
-        log.follow(scope)
+        log.follow(scope, held_objects() if self._kind == "block" else ())
         begin(log, scope)
         self._open.append(log)
         scope.__enter__()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dbprofile.testing.expectations import Outcome, Part
     from dbprofile.testing.log import QueryLog
 
-__all__ = ["Listing", "failure_text", "named_finding", "place_text"]
+__all__ = ["GROUPS", "Listing", "failure_text", "named_finding", "place_text"]
 
 #: Lines that a message may have, and groups of queries in it, unless more is asked for.
 LINES: Final = 25
@@ -58,10 +58,16 @@ def failure_text(log: QueryLog, outcome: Outcome, note: str = "") -> str:
         lines.extend(listing.parts(outcome.parts))
     number = outcome.bound
     if number is not None and number.is_under(log.count):
-        lines.append("  hint: cached by an earlier test? run it alone")
+        lines.append(f"  hint: {_hint(log)}")
     if len(outcome.failed_parts) < len(others) + 1:
         lines.extend(listing.lines(LINES - len(lines)))
     return "\n".join(lines)
+
+
+def _hint(log: QueryLog) -> str:
+    if log.held:
+        return f"the Session held {quantity(log.held, 'object')} already: fresh=True lets it load them again"
+    return "cached by an earlier test? run it alone"
 
 
 def place_text(site: CallSite, project: Project) -> str:
@@ -182,7 +188,7 @@ class Listing:
 
     def lines(self, room: int = LINES) -> list[str]:
         """The queries in groups, the cure, what was not counted; at most ``room`` lines unless all was asked for."""
-        after = [*self._fixes(), *self._not_counted(), *self._options()]
+        after = [*self.fixes(), *self._not_counted(), *self._options()]
         if after:
             after.insert(0, "")
         groups = self._groups()
@@ -230,19 +236,26 @@ class Listing:
 
     def _place(self, site: CallSite) -> str:
         # Newer Pythons inline comprehensions: their function is named on all of them.
-        names = [name for name in site.function.split(".") if not name.startswith("<")]
+        names = [name for name in site.function.split(".") if name and not name.startswith("<")]
         place = place_text(site, self.project)
         return f"{place} in {names[-1]}" if names else place
 
-    def _fixes(self) -> list[str]:
-        lines = []
-        for finding in sorted(self.log.nplusone(), key=lambda finding: -len(finding.queries))[:_FIXES]:
+    def statement_lines(self, sent: Sent) -> list[str]:
+        """A statement, and the line that sends it."""
+        text = _shape(sent.statement, _LABELLED)
+        return [text, self._place(sent.site)] if sent.site is not None else [text]
+
+    def fixes(self, *, saves: bool = True) -> list[str]:
+        """The edits that cure the N+1 with most repeats, and how many queries each saves."""
+        lines: dict[str, None] = {}
+        for finding in sorted(self.log.nplusone(), key=lambda finding: -len(finding.queries)):
             fix = finding.fix
             if fix is None:
                 continue
-            saves = f" saves {len(finding.queries) - fix.leaves:,}" if fix.certain and fix.kind != "advice" else ""
-            lines.append(f"  {'fix' if fix.certain else 'try'}: {escaped(fix.text)}{self._at(fix.place)}{saves}")
-        return lines
+            is_sure = saves and fix.certain and fix.kind != "advice"
+            saved = f" saves {len(finding.queries) - fix.leaves:,}" if is_sure else ""
+            lines[f"  {'fix' if fix.certain else 'try'}: {escaped(fix.text)}{self._at(fix.place)}{saved}"] = None
+        return list(lines)[:_FIXES]
 
     def _not_counted(self) -> list[str]:
         left_out = self.log.not_counted

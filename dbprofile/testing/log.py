@@ -9,6 +9,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Final
 
 from dbprofile.capture.counters import counting_class
+from dbprofile.capture.objects import held_objects
 from dbprofile.capture.profile import Profile
 from dbprofile.findings.places import place_of
 from dbprofile.testing.counted import Sent, TableCounts
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from dbprofile.capture.counters import Counter
+    from dbprofile.capture.objects import Held
     from dbprofile.capture.query import Query
     from dbprofile.capture.scope import Scope
     from dbprofile.findings.finding import Finding
@@ -71,6 +73,8 @@ class QueryLog:
         self._cleared_at = 0
         self._cleared: dict[Counter, int] = {}
         self._allowed: list[frozenset[Query]] = []
+        self._held_before: Mapping[Hashable, int] = {}
+        self._held_by: Mapping[int, int] = {}
         self.tolerated: tuple[str, ...] = ()
 
     # --- what was sent
@@ -144,8 +148,14 @@ class QueryLog:
 
     # --- for those who open the block, or print the log
 
-    def follow(self, scope: Scope) -> None:
-        """Show what is recorded in a scope from now on."""
+    def follow(self, scope: Scope, held: Iterable[Held] = ()) -> None:
+        """Show what is recorded in a scope from now on.
+
+        Args:
+            scope: of the block.
+            held: what Sessions hold at this moment.
+        """
+        self._held_before, self._held_by = {each.session: each.number for each in held}, {}
         self._scope, self._final, self._findings = scope, None, None
         self._cleared_at, self._cleared, self._allowed = 0, {}, []
 
@@ -153,6 +163,14 @@ class QueryLog:
         """Keep what there is; the scope has closed."""
         if self._scope is not None:
             self._final = self._about(self._scope.profile())
+        if self._held_before:
+            self._held_by = {each.connection: self._held_before.get(each.session, 0) for each in held_objects()}
+
+    @property
+    def held(self) -> int:
+        """Objects that the Sessions which sent the queries held when the block began: they load these no more."""
+        used = {query.connection for query in self.queries}
+        return sum(number for connection, number in self._held_by.items() if connection in used)
 
     def allow(self, queries: Iterable[Query]) -> None:
         """Let findings made of these queries alone pass: a block inside says that they may be."""
@@ -203,6 +221,11 @@ class QueryLog:
         if self._final is not None:
             self._findings = findings
         return findings
+
+    @property
+    def rows_beyond(self) -> int:
+        """Rows fetched by the queries that are not kept in detail."""
+        return sum(counter.rows for counter, _ in self._beyond() if self._counts(counter))
 
     def _about(self, profile: Profile) -> Profile:
         queries = [

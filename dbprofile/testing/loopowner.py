@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dbprofile.capture.query import Query
     from dbprofile.findings.finding import Finding
 
-__all__ = ["is_applications", "is_unit_of_work", "path_of", "sent_by_application"]
+__all__ = ["in_application_loop", "is_applications", "is_unit_of_work", "path_of", "sent_by_application"]
 
 
 def is_applications(finding: Finding, is_test_file: Callable[[str], bool]) -> bool:
@@ -50,6 +50,11 @@ def sent_by_application(query: Query, is_test_file: Callable[[str], bool]) -> bo
     if any(_repeats(step) for step in path[: outermost + 1]):
         return True
     return not any(_repeats(step) for step in path[outermost + 1 :])
+
+
+def in_application_loop(query: Query, is_test_file: Callable[[str], bool]) -> bool:
+    """Whether a line of the application that led to a query stands in a loop."""
+    return any(_repeats(step) for step in path_of(query) if not is_test_file(step.file))
 
 
 def is_unit_of_work(query: Query) -> bool:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
+from dbprofile.capture.objects import held_objects
 from dbprofile.findings.fixes import fix_libraries
 
 __all__ = ["install_imported", "known_libraries", "missed_libraries", "observed_libraries"]
@@ -25,6 +26,7 @@ def install_imported() -> None:
         if name not in _installed and name in sys.modules:
             _installed.add(name)
             entry_point.load()()
+            held_objects()  # sessions are remembered from here on
 
 
 def observed_libraries() -> frozenset[str]:

@@ -3,6 +3,6 @@
 PYTEST_DONT_REWRITE
 """
 
-from dbprofile_pytest.fixtures import AssertQueries, QueryLog
+from dbprofile_pytest.fixtures import AssertQueries, QueryLog, ScaleQueries
 
-__all__ = ["AssertQueries", "QueryLog"]
+__all__ = ["AssertQueries", "QueryLog", "ScaleQueries"]

@@ -14,7 +14,7 @@ from dbprofile.testing import CountedInt
 from dbprofile.testing.listing import Listing
 from dbprofile.testing.project import TEST_PATHS, Project, current_project, profiler_of_tests, set_project
 from dbprofile.testing.sources import install_imported
-from dbprofile_pytest.fixtures import assert_queries, db_queries
+from dbprofile_pytest.fixtures import assert_queries, db_queries, query_scale
 from dbprofile_pytest.gates import Gates, check_markers
 from dbprofile_pytest.outputs.summary import detailed_loops, summary_line
 from dbprofile_pytest.scopes import GATES, body_of, new_body, recorded, replaced
@@ -37,6 +37,7 @@ __all__ = [
     "pytest_runtest_setup",
     "pytest_terminal_summary",
     "pytest_unconfigure",
+    "query_scale",
 ]
 
 _CHOICES: Final = ("fail", "warn", "off")
@@ -182,6 +183,7 @@ def pytest_runtest_makereport(
     report = yield
     if call.when == "call" and isinstance(item, pytest.Function):
         body = body_of(item)
+        body.failed = call.excinfo is not None
         report.sections.extend(("queries of a block that the exception left", text) for text in body.messages)
         if body.seen and GATES in item.config.stash:
             attach(report, body)

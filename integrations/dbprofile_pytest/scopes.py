@@ -45,6 +45,8 @@ class Body:
         """The N+1 that are not tolerated, by identity."""
         self.messages: list[str] = []
         """Of blocks that were left by an exception: that one fails the test, these are told beside it."""
+        self.failed = False
+        """Whether it ended with an exception, that of a skip included."""
         self.seen = False
         """Whether a run of it was recorded to its end."""
 

@@ -21,6 +21,7 @@ from dbprofile_sqlalchemy import cursor_events, pools, sessions
 from dbprofile_sqlalchemy.databases import forget_engines
 from dbprofile_sqlalchemy.fixes import propose
 from dbprofile_sqlalchemy.flags import put_back, remember
+from dbprofile_sqlalchemy.held import forget_sessions, tell
 from dbprofile_sqlalchemy.marks import forget_marks, know_marks
 from dbprofile_sqlalchemy.relations import forget_relations
 from dbprofile_sqlalchemy.statements import (
@@ -204,6 +205,7 @@ def install(engine: Any = None, *, cursor_events: bool = False) -> None:
         hooks.know(listener.__code__, hooks.Mark("driver", hooks.LAYER))
     hooks.register_fixes("sqlalchemy", propose)
     hooks.supply("sqlalchemy", pools.listen, pools.unlisten)
+    tell()
 
 
 def uninstall(engine: Any = None) -> None:
@@ -230,6 +232,7 @@ def uninstall(engine: Any = None) -> None:
         hooks.forget(listener.__code__)
     hooks.unregister_fixes("sqlalchemy")
     hooks.withdraw("sqlalchemy")
+    forget_sessions()
     forget_engines()
     forget_relations()
 

@@ -9,6 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from dbprofile import hooks
+from dbprofile_sqlalchemy.held import remember
 from dbprofile_sqlalchemy.transactions import Link, link_of
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def _after_begin(session: Session, _transaction: object, connection: Any) -> Non
     link = link_of(connection)
     if link.session is None or link.session() is not session:
         link.session = weakref.ref(session)
+        remember(session, connection, link.serial)
 
 
 def listen() -> None:
