@@ -24,8 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 from dbprofile.capture import ignoring
 from dbprofile.capture.callsite import CallSite, Path, Step
-from dbprofile.capture.connection import Connection, supply, withdraw
+from dbprofile.capture.connection import Connection
 from dbprofile.capture.database import Database
+from dbprofile.capture.demand import CONNECTIONS, USES, supply, withdraw
+from dbprofile.capture.eager import EagerLoad
 from dbprofile.capture.failures import driver_exception, error_code
 from dbprofile.capture.lane import Lane
 from dbprofile.capture.objects import Held, Holders, keep_objects, leave_objects
@@ -71,13 +73,16 @@ if TYPE_CHECKING:
     from dbprofile.capture.connection import Event
 
 __all__ = [
+    "CONNECTIONS",
     "HOOK",
     "LAYER",
     "UNIT_KINDS",
+    "USES",
     "Batch",
     "CallSite",
     "Connection",
     "Database",
+    "EagerLoad",
     "Fix",
     "FixProvider",
     "Held",

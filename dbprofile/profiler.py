@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from dbprofile.analysis.grouping import analyse
 from dbprofile.analysis.groups import Analysis
-from dbprofile.capture import connection
+from dbprofile.capture import demand
 from dbprofile.capture.profile import Profile
 from dbprofile.capture.query import Query
 from dbprofile.capture.scope import UNIT_KINDS, Scope, add_listener, muted, next_number, remove_listener
@@ -71,8 +71,8 @@ class Profiler:
         self.sinks: tuple[Sink, ...] = tuple(sinks)
         self.silence = self.settings.silence()
         self.settings.apply()
-        if any(getattr(rule, "asks_of_connections", False) for rule in self.rules):
-            connection.want(self)
+        for subject in {getattr(rule, "asks_of", "") for rule in self.rules} - {""}:
+            demand.want(subject, self)
         self._follows = self.settings.follow_threads
         if self._follows:
             _threads().follow_threads()
@@ -165,7 +165,7 @@ class Profiler:
     def close(self) -> None:
         """Tell nobody of anything any more. Idempotent."""
         remove_listener(self)
-        connection.leave(self)
+        demand.leave(self)
         if self._follows:
             self._follows = False
             _threads().leave_threads()

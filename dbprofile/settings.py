@@ -104,9 +104,13 @@ class Settings:
 
     def rules(self) -> tuple[Rule, ...]:
         """The rules with their thresholds of these settings: the default ones, and what is switched on."""
-        wanted = [rule for rule in OPTIONAL_RULES if _attribute(rule, "code") in self.rules_on]
-        rules = [rule for rule in (*DEFAULT_RULES, *wanted) if _attribute(rule, "code") not in self.rules_off]
-        return tuple(map(self._configured, rules))
+        wanted = {
+            _attribute(rule, "code"): rule for rule in OPTIONAL_RULES if _attribute(rule, "code") in self.rules_on
+        }
+        rules = {
+            _attribute(rule, "code"): rule for rule in DEFAULT_RULES
+        } | wanted  # which may say more of the same code
+        return tuple(self._configured(rule) for code, rule in rules.items() if code not in self.rules_off)
 
     def _configured(self, rule: Rule) -> Rule:
         prefix = _attribute(rule, "kind") + "_"

@@ -1,14 +1,13 @@
-"""Connection: how one unit of work used one connection. Who wants to know of it; while nobody does, no adapter listens."""
+"""Connection: how one unit of work used one connection; kept while somebody wants to know."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
-from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Connection", "Event", "leave", "supply", "want", "withdraw"]
+__all__ = ["Connection", "Event"]
 
 T = TypeVar("T")
 
@@ -84,40 +83,3 @@ def _end(spans: list[tuple[int, int]], moment: int) -> None:
 
 #: What happens to a connection at a moment (``perf_counter_ns``): a method of ``Connection``.
 Event: TypeAlias = "Callable[[Connection, int], None]"
-
-# --- who wants to know ----------------------------------------------------------------------------------------------
-
-#: A profiler that nobody closes is gone when nobody holds it.
-_wanting: Final[WeakSet[object]] = WeakSet()
-_supplies: Final[dict[str, tuple[Callable[[], None], Callable[[], None]]]] = {}
-
-
-def want(who: object) -> None:
-    """Have the adapters tell of connections from now on."""
-    if not _wanting:
-        for listen, _ in _supplies.values():
-            listen()
-    _wanting.add(who)
-
-
-def leave(who: object) -> None:
-    """Undo ``want``. Idempotent; nobody listens any more when the last one leaves."""
-    if who in _wanting:
-        _wanting.discard(who)
-        if not _wanting:
-            for _, unlisten in _supplies.values():
-                unlisten()
-
-
-def supply(library: str, listen: Callable[[], None], unlisten: Callable[[], None]) -> None:
-    """An adapter can tell of its library's connections: it is asked to when somebody wants it, at once if somebody does."""
-    _supplies[library] = (listen, unlisten)
-    if _wanting:
-        listen()
-
-
-def withdraw(library: str) -> None:
-    """Undo ``supply``. Idempotent."""
-    known = _supplies.pop(library, None)
-    if known is not None:
-        known[1]()

@@ -10,6 +10,7 @@ from operator import attrgetter
 
 from dbprofile.capture.connection import Connection
 from dbprofile.capture.counters import Counter, counting_class
+from dbprofile.capture.eager import EagerLoad
 from dbprofile.capture.query import Query
 
 __all__ = ["Profile", "database_seconds"]
@@ -45,7 +46,8 @@ class Profile:
     """Time spent turning rows into objects, by statements that are kept in full detail; ``None`` where that cannot be seen."""
     connections: Sequence[Connection] = ()
     """How connections were used, where somebody wants to know: ``rules_on``."""
-    eager_loads: Sequence[object] = ()
+    eager_loads: Sequence[EagerLoad] = ()
+    """Relations that were loaded at once, and how often they were read, where somebody wants to know."""
     notes: Mapping[object, object] = field(default_factory=dict, repr=False)
     """What a sink has kept since the scope opened, with the sink as the key; nothing that people are shown."""
     untracked: Mapping[str, int] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from dbprofile.capture import unseen
 from dbprofile.capture.connection import Connection
 from dbprofile.capture.counters import CounterRoom
+from dbprofile.capture.eager import EagerLoad
 from dbprofile.capture.lane import Lane
 from dbprofile.capture.profile import Profile
 from dbprofile.capture.texts import LongTexts
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
     from dbprofile.capture.connection import Event
+    from dbprofile.capture.provenance import Lineage
     from dbprofile.capture.query import Query
 
 __all__ = [
@@ -53,6 +55,8 @@ __all__ = [
 DETAIL_LIMIT: Final = 1_000
 #: Lanes of a scope beyond which its tasks share them: those of one thread never write at once. A prime, because ids are not.
 LANE_LIMIT: Final = 251
+#: Relations loaded at once whose uses a scope counts.
+EAGER_LIMIT: Final = 1_000
 #: Scopes of these kinds are units of work: their queries are never judged together with others.
 UNIT_KINDS: Final = frozenset({"request", "background", "task", "command", "message"})
 
@@ -127,6 +131,7 @@ class Scope:
         self._room = CounterRoom()
         self._received: dict[int, list[Query]] = {}
         self._connections: dict[Hashable, Connection] = {}
+        self._eager: dict[Hashable, EagerLoad] = {}
         self._texts: LongTexts | None = None
         self._serials = count()
         self._thread = _get_ident()
@@ -249,6 +254,15 @@ class Scope:
                 known = scope._connections.setdefault(key, Connection(library, serial, self.unit, lane))  # noqa: SLF001 - a Scope's
                 event(known, moment)
 
+    def eager_load(self, relation: str, lineage: Lineage) -> EagerLoad:
+        """The sums of a relation that is loaded at once for rows of a query; the scopes round this one see the same."""
+        key = (self.unit, relation, lineage)
+        found = self._eager.get(key) or EagerLoad(relation, lineage, self.unit)
+        for scope in (self, *self._reached()):
+            if scope.open and len(scope._eager) < EAGER_LIMIT:  # noqa: SLF001 - a Scope's
+                scope._eager.setdefault(key, found)  # noqa: SLF001 - a Scope's
+        return found
+
     def _pass_on_unfinished(self, lanes: dict[int, Lane]) -> None:
         unfinished = sum(lane.unfinished for lane in list(lanes.values()))
         outer = next((scope for scope in self._reached() if scope.open), None) if unfinished else None
@@ -348,12 +362,12 @@ class Scope:
         # The new record first: another thread may be recording at this moment.
         lanes, received = self._lanes, self._received
         self._lanes, self._received, self.detailed, self._serials = {}, {}, 0, count()
-        connections, self._connections = self._connections, {}
+        kept, self._connections, self._eager = (self._connections, self._eager), {}, {}
         self._texts, self._room = None, CounterRoom()
         for lane in list(lanes.values()):
             lane.handed_over = True  # statements in flight belong to the part that begins
         self._pass_on_unfinished(lanes)
-        profile = None if discard else self._profile(lanes, received, connections)
+        profile = None if discard else self._profile(lanes, received, *kept)
         if self._on_close is not None and profile is not None:
             self._on_close(self, profile)
         if self.kind != kind:
@@ -390,7 +404,7 @@ class Scope:
     def forget(self) -> None:
         """Let go of the record of a closed scope: what outlives the unit (a connection that it opened) may hold its context."""
         if not self.open:
-            self._lanes, self._received, self._connections = {}, {}, {}
+            self._lanes, self._received, self._connections, self._eager = {}, {}, {}, {}
 
     @property
     def is_empty(self) -> bool:
@@ -411,10 +425,14 @@ class Scope:
 
     def profile(self) -> Profile:
         """What has been recorded so far; also while the scope is open."""
-        return self._profile(self._lanes, self._received, self._connections)
+        return self._profile(self._lanes, self._received, self._connections, self._eager)
 
     def _profile(
-        self, recorded: dict[int, Lane], received: dict[int, list[Query]], connections: dict[Hashable, Connection]
+        self,
+        recorded: dict[int, Lane],
+        received: dict[int, list[Query]],
+        connections: dict[Hashable, Connection],
+        eager: dict[Hashable, EagerLoad],
     ) -> Profile:
         now = time.perf_counter_ns()
         lanes = list(recorded.values())
@@ -435,6 +453,7 @@ class Scope:
             counters=tuple(counter for lane in lanes for counter in list(lane.counters.values())),
             unit=self.unit,
             connections=tuple(known.until(now) for known in list(connections.values())),
+            eager_loads=tuple(known.so_far() for known in list(eager.values())),
             object_seconds=sum(built) if built else None,
             untracked=unseen.since(self._outside, unseen.outside),
             late=unseen.since(self._late, unseen.late),

@@ -42,6 +42,7 @@ def about(
     message: str,
     threshold: float | None = None,
     fix: Fix | None = None,
+    relation: str | None = None,
 ) -> Finding:
     """One finding of a rule.
 
@@ -53,18 +54,19 @@ def about(
         message: one sentence.
         threshold: what was exceeded.
         fix: what to do.
+        relation: the relation that it is about, where that is not the one of the query.
     """
     why = worst.provenance
     return Finding(
         code=rule.code,
         kind=rule.kind,
         severity=severity,
-        subject=worst.statement.shape,
+        subject=relation or worst.statement.shape,
         message=message,
         count=len(queries),
         seconds=in_all(queries),
         threshold=threshold,
-        relation=why.relation if why is not None else None,
+        relation=relation or (why.relation if why is not None else None),
         trigger=place_of(worst),
         callers=callers(worst),
         statement=worst.statement,

@@ -73,4 +73,4 @@ DEFAULT_RULES: tuple[Rule, ...] = (
 )
 
 #: What it is asked if ``rules_on`` names them.
-OPTIONAL_RULES: tuple[Rule, ...] = (IdleTransaction(), HeldConnection(), ConnectionChurn())
+OPTIONAL_RULES: tuple[Rule, ...] = (UnusedEagerLoad(audit=True), IdleTransaction(), HeldConnection(), ConnectionChurn())

@@ -25,7 +25,7 @@ class ConnectionChurn:
 
     code: ClassVar[str] = "DBP404"
     kind: ClassVar[str] = "connection_churn"
-    asks_of_connections: ClassVar[bool] = True
+    asks_of: ClassVar[str] = "connections"
 
     def __call__(self, analysis: Analysis) -> Iterable[Finding]:
         """One finding for each database, thread or task, and unit."""

@@ -26,7 +26,7 @@ class HeldConnection:
 
     code: ClassVar[str] = "DBP403"
     kind: ClassVar[str] = "held_connection"
-    asks_of_connections: ClassVar[bool] = True
+    asks_of: ClassVar[str] = "connections"
 
     ms: float = 100
     """Milliseconds that a connection is held."""

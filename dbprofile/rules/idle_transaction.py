@@ -24,7 +24,7 @@ class IdleTransaction:
 
     code: ClassVar[str] = "DBP402"
     kind: ClassVar[str] = "idle_transaction"
-    asks_of_connections: ClassVar[bool] = True
+    asks_of: ClassVar[str] = "connections"
 
     ms: float = 100
     """Milliseconds that a transaction is open, at least half of them without a statement."""

@@ -1,30 +1,52 @@
-"""DBP301: rows that were loaded eagerly although what the application asks of each parent does not use them."""
+"""DBP301: rows that were loaded eagerly, and serve nobody."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from dbprofile.analysis.groups import Analysis, Group, LineageKeys, parent_lineage
+from dbprofile.capture.callsite import CallSite
+from dbprofile.capture.eager import EagerLoad
 from dbprofile.capture.query import Query
 from dbprofile.findings.finding import Finding, Fix, Severity
 from dbprofile.findings.numbers import quantity
 from dbprofile.findings.places import callers, in_all, place_of
-from dbprofile.findings.problems import fix_of, origin_of
+from dbprofile.findings.problems import fix_of, fix_of_query, origin_of
+from dbprofile.findings.statements import about
 
 __all__ = ["UnusedEagerLoad"]
 
 
 @dataclass(frozen=True)
 class UnusedEagerLoad:
-    """A relation that is loaded for all rows at once, and then asked for again by each of them. Severity: warning."""
+    """A relation that is loaded for all rows at once, and then asked for again by each of them, or never read.
+
+    Severity: warning where it is asked for again, else info.
+    """
 
     code: ClassVar[str] = "DBP301"
     kind: ClassVar[str] = "unused_eager_load"
 
+    audit: bool = False
+    """Whether to say also what nobody read, for which every row notes what is read: for tests, and for a whole run."""
+
+    @property
+    def asks_of(self) -> str:
+        """What it needs to be told of besides queries."""
+        return "uses" if self.audit else ""
+
     def __call__(self, analysis: Analysis) -> Iterable[Finding]:
-        """One finding for each N+1 whose parents had the same relation loaded already."""
+        """One finding for each N+1 whose parents had the same relation loaded already; in an audit one for each unread relation."""
+        asked_again = list(self._asked_again(analysis))
+        yield from asked_again
+        if self.audit and analysis.profile.eager_loads:
+            told = {finding.relation for finding in asked_again}
+            yield from (finding for finding in self._unread(analysis) if finding.relation not in told)
+
+    def _asked_again(self, analysis: Analysis) -> Iterable[Finding]:
         eager = [query for query in analysis.profile.counted if _is_eager(query)] if analysis.lineages else ()
         if eager:
             keys = LineageKeys()
@@ -32,6 +54,30 @@ class UnusedEagerLoad:
                 loads = [query for query in eager if _same_rows(query, group.first, keys)]
                 if loads:
                     yield self._finding(loads, group)
+
+    def _unread(self, analysis: Analysis) -> Iterable[Finding]:
+        """Of each relation and place all loads together: a branch that one of them did not take another may have."""
+        loads: dict[tuple[str, CallSite | None, object], list[EagerLoad]] = defaultdict(list)
+        for load in analysis.profile.eager_loads:
+            loads[load.relation, load.lineage.origin, load.unit].append(load)
+        for (relation, origin, unit), same in loads.items():
+            queries = [
+                query for query in analysis.profile.counted if query.unit == unit and _loaded(query, relation, origin)
+            ]
+            # A narrowed question reads what was loaded, and throws it away.
+            wasted = sum(_asks_again(query, relation, origin) for query in analysis.profile.counted)
+            rows = sum(load.loads for load in same)
+            if rows and queries and sum(load.uses for load in same) <= wasted:
+                yield about(
+                    self,
+                    queries,
+                    queries[0],
+                    severity=Severity.INFO,
+                    message=f"{relation} of {quantity(rows, 'row')} loaded at once, and never read",
+                    fix=fix_of_query(self.kind, queries[0], relation)
+                    or Fix(f"leave {relation} out where the rows are loaded", certain=False),
+                    relation=relation,
+                )
 
     def _finding(self, loads: Sequence[Query], group: Group) -> Finding:
         why = group.first.provenance
@@ -62,6 +108,22 @@ class UnusedEagerLoad:
 
 def _is_eager(query: Query) -> bool:
     return query.provenance is not None and query.provenance.role == "eager" and query.provenance.relation is not None
+
+
+def _loaded(query: Query, relation: str, origin: CallSite | None) -> bool:
+    """Whether a query loaded a relation at once, or the rows that it came joined into."""
+    why = query.provenance
+    if why is None or why.lineage is None or why.lineage.origin != origin:
+        return False
+    return why.relation == relation if why.role == "eager" else why.role == "read"
+
+
+def _asks_again(query: Query, relation: str, origin: CallSite | None) -> bool:
+    """Whether a row of a place asked for a relation by a query of its own."""
+    why, above = query.provenance, parent_lineage(query)
+    if why is None or above is None or why.role != "lazy":
+        return False
+    return why.relation == relation and above.origin == origin
 
 
 def _same_rows(load: Query, lazy: Query, keys: LineageKeys) -> bool:

@@ -30,6 +30,9 @@ def propose_fix(problem: Problem) -> Fix | None:
     if problem.kind == "cartesian_product":
         name = (problem.relation or "").rpartition(".")[2]
         return _advice(problem, f'prefetch_related("{name}") and read .{name}.all(), instead of joining it')
+    if problem.kind == "unused_eager_load":
+        name = (problem.relation or "").rpartition(".")[2]
+        return _advice(problem, f'leave out select_related or prefetch_related of "{name}"', leaves=0)
     text = for_all_rows(problem) if problem.kind == "write_loop" else None
     return _advice(problem, text) if text is not None else None
 

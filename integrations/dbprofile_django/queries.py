@@ -15,6 +15,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from dbprofile.hooks import (
+    CONNECTIONS,
+    USES,
     Connection,
     connection_event,
     guarded,
@@ -37,6 +39,7 @@ from dbprofile_django.marks import enter_marks, forget_marks
 from dbprofile_django.provenance import explain
 from dbprofile_django.rows import label_rows, leave_rows
 from dbprofile_django.transactions import LINK, hear_transactions, leave_transactions
+from dbprofile_django.uses import audit_uses, leave_uses
 
 __all__ = ["install", "record_statement", "uninstall"]
 
@@ -187,7 +190,8 @@ def install() -> None:
         build_bridge()
         time_fetches(record_procedure)
         register_fixes("django", propose_fix)
-        supply("django", _tell_connections, _keep_quiet)
+        supply("django", CONNECTIONS, _tell_connections, _keep_quiet)
+        supply("django", USES, audit_uses, leave_uses)
         connection_created.connect(_connected, dispatch_uid=_SIGNAL)
 
 

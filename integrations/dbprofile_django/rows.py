@@ -17,6 +17,7 @@ from django.db.models.query import ModelIterable, RawModelIterable
 from dbprofile.hooks import Batch, Lineage, Stopwatch, Token, current_scope, guarded
 from dbprofile_django.building import BUILDING, begin_building, end_building
 from dbprofile_django.relations import relation_named
+from dbprofile_django.uses import audited, is_auditing
 
 __all__ = ["announce", "label_of", "label_rows", "leave_rows", "token_of"]
 
@@ -98,6 +99,8 @@ def _labelled(iterable: Any, rows: Iterator[Any]) -> Iterator[Any]:
             if batch is None:
                 yield row
                 yield from rows
+            elif is_auditing():
+                yield from audited(_labelled_with_joined(row, rows, batch), batch, LABEL)
             elif _joins(iterable):
                 yield from _labelled_with_joined(row, rows, batch)
             else:

@@ -204,7 +204,7 @@ def install(engine: Any = None, *, cursor_events: bool = False) -> None:
     for _, listener in _LISTENERS:
         hooks.know(listener.__code__, hooks.Mark("driver", hooks.LAYER))
     hooks.register_fixes("sqlalchemy", propose)
-    hooks.supply("sqlalchemy", pools.listen, pools.unlisten)
+    hooks.supply("sqlalchemy", hooks.CONNECTIONS, pools.listen, pools.unlisten)
     tell()
 
 

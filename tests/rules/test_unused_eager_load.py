@@ -1,6 +1,7 @@
 import pytest
 
 from dbprofile import Finding, Profiler, Severity
+from dbprofile.capture.eager import EagerLoad
 from dbprofile.capture.provenance import Provenance
 from dbprofile.capture.query import Query
 from dbprofile.rules import UnusedEagerLoad
@@ -64,3 +65,55 @@ def test_what_nobody_asks_for_again_is_used_for_all_that_one_unit_of_work_can_te
     books = authors()
 
     assert found(books, prefetched(books)) == []
+
+
+# --- the audit -------------------------------------------------------------------------------------------------------
+
+
+def unread(*queries: Query, loads: list[tuple[int, int]], relation: str = "Author.books") -> list[Finding]:
+    """What an audit says of loads of one relation for the rows of the first query: each with its rows and its uses."""
+    noted = [EagerLoad(relation, origin_of(queries[0]), "unit", *each) for each in loads]
+    audit = Profiler(rules=[UnusedEagerLoad(audit=True)])
+    return list(audit.report(profile(*queries, eager_loads=tuple(noted))).findings)
+
+
+@pytest.mark.parametrize(
+    ("loads", "codes"),
+    [([(3, 0)], ["DBP301"]), ([(3, 1)], []), ([(0, 0)], []), ([(3, 0), (2, 1)], []), ([(3, 0), (2, 0)], ["DBP301"])],
+    ids=["nobody read it", "somebody did", "there was nothing", "one of two places did", "neither did"],
+)
+def test_an_audit_sums_the_uses_of_one_place(loads: list[tuple[int, int]], codes: list[str]) -> None:
+    books = authors()
+
+    assert [finding.code for finding in unread(books, prefetched(books), loads=loads)] == codes
+
+
+def test_what_a_narrowed_question_read_and_threw_away_is_no_use() -> None:
+    books = authors()
+    (finding,) = unread(books, prefetched(books), *asked(books, 1), loads=[(3, 1)])
+
+    assert (finding.severity, finding.message) == (
+        Severity.INFO, "Author.books of 3 rows loaded at once, and never read",
+    )  # fmt: skip
+    assert finding.subject == finding.relation == "Author.books"
+
+
+def test_a_relation_that_came_joined_is_told_with_the_query_of_its_rows() -> None:
+    books = authors()
+    (finding,) = unread(books, loads=[(3, 0)], relation="Author.country")
+
+    assert finding.queries == (books,)
+
+
+def test_what_is_asked_for_again_is_said_once() -> None:
+    books = authors()
+    findings = unread(books, prefetched(books), *asked(books, 2), loads=[(3, 2)])
+
+    assert [finding.severity for finding in findings] == [Severity.WARNING]
+
+
+def test_without_an_audit_nobody_says_that_it_was_not_read() -> None:
+    books = authors()
+    noted = EagerLoad("Author.books", origin_of(books), "unit", loads=3)
+
+    assert not Profiler(rules=[UnusedEagerLoad()]).report(profile(books, eager_loads=(noted,))).findings
