@@ -123,7 +123,7 @@ def _with_followers(members: Sequence[Query], unit: Unit) -> set[Query]:
 
 def draining(members: Sequence[Query], unit: Unit) -> bool:
     """Draining: before each member the same limited question was asked, and each time its answer was written away."""
-    if "write" not in unit.kinds and not unit.log.has_writes:
+    if not unit.log.has_writes:
         return False
     own = set(members)
     questions: dict[Hashable, list[Query]] = {}
@@ -131,7 +131,7 @@ def draining(members: Sequence[Query], unit: Unit) -> bool:
         limited = unit.roles[query] in {"read", "lazy"} and query.statement.traits.has_limit
         if limited and query not in own and operation_of(query) not in _ONE_ROW:
             questions.setdefault((query.statement, parameter_set(query)), []).append(query)
-    return any(_drained(asked, members, unit) for asked in questions.values() if len(asked) > 1)
+    return any(_drained(asked, members, unit) for asked in questions.values())
 
 
 def _drained(asked: Sequence[Query], members: Sequence[Query], unit: Unit) -> bool:
@@ -184,7 +184,7 @@ def drained_parents(members: Sequence[Query], unit: Unit) -> bool:
         for query in unit.queries
         if (own := own_lineage(query)) is not None and own.parent is None and unit.keys.of(own) == wanted
     ]
-    limited = len(asked) > 1 and asked[0].statement.traits.has_limit and operation_of(asked[0]) not in _ONE_ROW
+    limited = bool(asked) and asked[0].statement.traits.has_limit and operation_of(asked[0]) not in _ONE_ROW
     return limited and len(set(map(parameter_set, asked))) == 1 and _drained(asked, members, unit)
 
 

@@ -8,7 +8,7 @@ from dbprofile.analysis import lineages, lookalikes, loops, writes
 from dbprofile.analysis.grouping import analyse
 from dbprofile.capture.provenance import Lineage
 from dbprofile.capture.query import Query
-from tests.building import LOOP, MAIN, lazy, origin_of, profile, read, write
+from tests.building import LOOP, MAIN, VIEW, lazy, origin_of, profile, read, write
 
 BOOK = "SELECT id, title FROM book WHERE id = ?"
 FREE = "SELECT 1 AS a FROM book WHERE slug = ? LIMIT 1"
@@ -342,3 +342,88 @@ def test_parents_of_unknown_origin_were_not_drained() -> None:
         load.provenance.lineage, load.provenance.parent_lineage = shared, shared.parent
 
     assert judged(*loads) == ["lineages"]
+
+
+def drained_jobs(
+    limit: str = " LIMIT 10", operation: str = "", *, states: tuple[str, ...] = ("new",) * 3, writes: int = 3
+) -> list[Query]:
+    """Jobs asked for again and again, each with its owner."""
+    found: list[Query] = []
+    shared = Lineage("Q", f"SELECT id FROM job WHERE state = ? ORDER BY id{limit}", path=(VIEW, MAIN))
+    for n, state in enumerate(states):
+        asked = read(shared.name, (state,), path=(VIEW, MAIN), operation=operation)
+        assert asked.provenance is not None
+        asked.provenance.lineage = shared
+        found += [asked, lazy("Job.owner", n, shared)]
+        if n < writes:
+            found.append(write("INSERT INTO job (state) VALUES (?)", ("more",), path=(MAIN,)))
+    return found
+
+
+def test_parents_that_were_drained_are_no_siblings() -> None:
+    assert judged(*drained_jobs()) == []
+
+
+@pytest.mark.parametrize(
+    "jobs",
+    [
+        drained_jobs(""),
+        drained_jobs(operation="first"),
+        drained_jobs(states=("new", "old", "odd")),
+        drained_jobs(writes=1),
+    ],
+    ids=["without a limit", "the first of them", "other ones each time", "not written between"],
+)
+def test_parents_that_were_not_drained_are_siblings(jobs: list[Query]) -> None:
+    assert "lineages" in judged(*jobs)
+
+
+def test_the_same_answer_for_all_turns_is_not_drained() -> None:
+    jobs = [drained()[0], write("INSERT INTO job (state) VALUES (?)", ("more",)), drained()[0]]
+
+    assert "loops" in judged(*jobs, *[read(BOOK, (n,)) for n in range(4)])
+
+
+def test_turns_before_the_first_asking_were_not_answered_by_it() -> None:
+    assert "loops" in judged(read(BOOK, (7,)), read(BOOK, (8,)), *drained())
+
+
+def test_a_question_without_a_limit_drains_nothing() -> None:
+    queries = drained()
+    for question in queries[::3]:
+        question.raw_sql = "SELECT id FROM job WHERE state = ?"
+
+    assert "loops" in judged(*queries)
+
+
+def test_a_prefetch_is_no_question_that_drains() -> None:
+    queries = drained()
+    for question in queries[::3]:
+        assert question.provenance is not None
+        question.provenance.role = "eager"
+
+    assert "loops" in judged(*queries)
+
+
+def test_a_gap_of_fifty_milliseconds_is_none_yet() -> None:
+    def clock(gap: float) -> list[str]:
+        return judged(*[read("SELECT id FROM event WHERE at = ?", (n,), at=1 + n * (1 + gap)) for n in range(4)])
+
+    assert clock(50) == ["loops"]
+    assert clock(50.001) == []
+
+
+def test_a_search_that_found_something_in_each_turn_is_none() -> None:
+    asked = [read(BOOK, (n,), operation="get", rows=1) for n in range(4)]
+    assert judged(*asked) == ["loops"]
+    free = [read(FREE, (n,), operation="exists", rows=1) for n in range(4)]
+    assert judged(*free) == ["loops"]
+
+
+def test_few_lists_are_as_many_as_they_are_long_at_most() -> None:
+    assert judged(*listed((1, 2, 3), (4, 5), (6, 7, 8, 9), apart=True)) == []
+    assert judged(*listed((1, 2, 3), (4, 5), (6, 7, 8), apart=True)) == ["loops"]
+
+
+def test_a_last_list_that_is_longer_is_no_rest() -> None:
+    assert judged(*listed((1, 2), (3, 4), (5, 6), (7, 8, 9))) == ["loops"]

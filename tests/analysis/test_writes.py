@@ -4,6 +4,7 @@ import pytest
 
 from dbprofile.analysis.grouping import analyse
 from dbprofile.analysis.groups import Group
+from dbprofile.capture.provenance import Lineage
 from dbprofile.capture.query import Query
 from tests.building import LOOP, MAIN, VIEW, lazy, origin_of, profile, read, write
 
@@ -192,3 +193,98 @@ def test_a_refresh_right_behind_each_turn_belongs_to_it() -> None:
 
 def test_a_write_without_a_call_path_is_not_judged() -> None:
     assert turns([write(INSERT, (n,), path=()) for n in range(5)]) == []
+
+
+def test_one_line_that_saves_rows_of_two_models_is_two_places() -> None:
+    def saves(number: int) -> list[Query]:
+        return [query for n in range(number) for model in ("Book", "Tag") for query in call("save", hash((n, model)), write(INSERT, (n,)), model=model)]  # fmt: skip
+
+    assert turns(saves(2)) == []
+    assert turns(saves(3)) == [3, 3]
+
+
+def test_saves_of_other_columns_are_one_operation() -> None:
+    columns = ("title", "price", "shelf", "pages")
+    saves = [q for n, column in enumerate(columns) for q in call("save", n, write(f"UPDATE book SET {column} = ? WHERE id = ?", (n, n)))]  # fmt: skip
+
+    assert turns(saves) == [4]
+    for query in saves:
+        assert query.provenance is not None
+        query.provenance.operation = ""
+    assert turns(saves) == []
+
+
+def test_where_nothing_is_known_of_why_a_write_ran_its_statement_decides() -> None:
+    queries = [write(INSERT, (n,)) for n in range(4)]
+    for query in queries:
+        query.provenance, query.call_site = None, LOOP
+
+    assert turns(queries) == [4]
+
+
+@pytest.mark.parametrize("operation", ["delete", "flush"])
+def test_a_call_that_had_nothing_to_write_counts_where_others_wrote(operation: str) -> None:
+    look = "SELECT id FROM page WHERE book_id = ?"
+    queries = [
+        query
+        for n in range(4)
+        for query in call(operation, n, read(look, (n,)), *([write("DELETE FROM page WHERE book_id = ?", (n,))] if n else []))
+    ]  # fmt: skip
+
+    assert turns(queries) == [4]
+
+
+@pytest.mark.parametrize(
+    ("sql", "counts"),
+    [
+        ("UPDATE book SET price = (SELECT max(price) FROM book) WHERE id = ?", [4]),
+        ("INSERT INTO book (price) VALUES ((SELECT max(price) FROM offer WHERE id = ?))", [4]),
+        ("INSERT INTO visit DEFAULT VALUES /* ? */", [4]),
+        ("INSERT INTO archive (id) SELECT id FROM book WHERE shelf = ?", []),
+    ],
+    ids=[
+        "an update that looks up",
+        "an insert that looks up",
+        "an insert of defaults",
+        "an insert of what is selected",
+    ],
+)
+def test_a_sub_select_makes_no_batch_but_what_an_insert_selects_does(sql: str, counts: list[int]) -> None:
+    assert turns([write(sql, (n,) if "= ?" in sql else ()) for n in range(4)]) == counts
+
+
+def test_a_flush_of_one_row_of_each_of_many_tables_is_one_row() -> None:
+    def flush(number: int) -> list[Query]:
+        return call("flush", number, *[write(f"INSERT INTO part_{chr(97 + n)} (id) VALUES (?)", (number,)) for n in range(25)])  # fmt: skip
+
+    assert turns([query for n in range(3) for query in flush(n)]) == [3]
+
+
+def test_changes_by_two_statements_are_no_progress_of_one_row() -> None:
+    queries = [q for n in range(4) for q in call("save", n, write(("UPDATE book SET title = ?", "UPDATE book SET price = ?")[n % 2], (n,)))]  # fmt: skip
+
+    assert turns(queries) == [4]
+
+
+def test_rows_that_were_inserted_are_rows_whatever_the_driver_counts() -> None:
+    queries = [write(INSERT, (n,)) for n in range(4)]
+    for query in queries:
+        query.affected_rows = 0
+
+    assert turns(queries) == [4]
+
+
+def test_the_same_statement_each_time_moves_no_window() -> None:
+    assert turns([write(INSERT.replace("(?)", "(1)")) for _ in range(4)]) == [4]
+    assert turns([write("UPDATE log SET seen = ? WHERE at > ?", (n, n)) for n in range(4)]) == [4]
+
+
+def test_objects_of_unknown_origin_came_from_what_is_likely() -> None:
+    rows = read("SELECT id, title FROM book", rows=3)
+    saves = [q for n in range(3) for q in call("save", n, write(UPDATE, (n, n)))]
+    for query in saves:
+        assert query.provenance is not None
+        query.provenance.parent_lineage = Lineage("U", "", path=(LOOP, MAIN))
+    (group,) = written([rows, *saves])
+
+    assert group.origin is rows
