@@ -5,6 +5,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from asgiref.sync import async_to_sync, sync_to_async
+from django.db import connection
 from django.db.models import prefetch_related_objects
 from django.template import Context, Template
 
@@ -244,6 +246,28 @@ def d19_count_of_a_filter() -> None:
 def d20_exists_in_a_loop() -> None:
     for name in list(Author.objects.values_list("name", flat=True)):
         Author.objects.filter(name=name).exists()  # trigger
+
+
+def d51_async_for() -> None:
+    async def names() -> list[str]:
+        return [await sync_to_async(lambda: book.author.name)() async for book in Book.objects.all()]  # noqa: B023  # trigger
+
+    async_to_sync(names)()
+
+
+def d53_async_counts() -> None:
+    async def counts() -> list[int]:
+        return [await author.books.acount() async for author in Author.objects.all()]  # trigger
+
+    async_to_sync(counts)()
+
+
+def d55_cursor() -> None:
+    numbers = list(Book.objects.values_list("pk", flat=True))
+    with connection.cursor() as cursor:
+        for number in numbers:
+            cursor.execute("SELECT title FROM library_book WHERE id = %s", [number])  # trigger
+            cursor.fetchone()
 
 
 def d57_top_of_each() -> None:
