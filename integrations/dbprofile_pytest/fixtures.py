@@ -83,6 +83,7 @@ class ScaleQueries:
         self.__exit__(kind, error, traceback)
 
     def _current(self) -> QueryScale:
+        __tracebackhide__ = True
         if self.scale is None:
             raise ConfigurationError(
                 'query_scale has no sizes yet: write "for n in query_scale(2, 5):" round "with query_scale:"'

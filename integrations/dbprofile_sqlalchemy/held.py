@@ -36,9 +36,7 @@ def remember(session: Session, connection: Any, serial: int) -> None:
 
 
 def forget_sessions() -> None:
-    """Remember nothing more."""
-    global _is_asked
-    _is_asked = False
+    """Forget what was remembered; who has asked once may ask again."""
     _uses.clear()
     hooks.leave_objects("sqlalchemy")
 

@@ -137,6 +137,75 @@ def test_the_first_line_reaches_the_short_summary_and_junit(run: Run, pytester: 
     )
 
 
+# --- the scale test ---------------------------------------------------------------------------------------------------
+
+SCALED = """
+import pytest
+import shop
+
+def add(connection, n):
+    for number in range(n):
+        connection.cursor().execute("INSERT INTO customer (name) VALUES ('new')")
+        connection.cursor().execute("INSERT INTO orders (customer_id) SELECT max(id) FROM customer")
+
+def test_constant(connection, query_scale):
+    for n in query_scale(2, 5):
+        add(connection, n)
+        with query_scale:
+            shop.all_orders(connection)
+
+def test_grows(connection, query_scale):
+    for n in query_scale(2, 5):
+        add(connection, n)
+        with query_scale:
+            shop.order_list(connection)
+
+async def test_coroutine(connection, query_scale):
+    for n in query_scale(2, 5, allow="linear"):
+        add(connection, n)
+        async with query_scale:
+            shop.order_list(connection)
+
+def test_left(connection, query_scale):
+    for n in query_scale(2, 5):
+        with query_scale:
+            shop.all_orders(connection)
+        break
+
+def test_fails_itself(connection, query_scale):
+    for n in query_scale(2, 5):
+        assert n == 3
+
+def test_skips_itself(connection, query_scale):
+    for n in query_scale(2, 5):
+        pytest.skip("not now")
+
+def test_no_sizes(query_scale):
+    with query_scale:
+        pass
+"""
+
+
+def test_a_scale_test_fails_at_the_head_of_its_loop_and_where_it_was_left(run: Run) -> None:
+    result = run(SCALED)
+    result.assert_outcomes(passed=3, failed=3, errors=1, skipped=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E *AssertionError: the loop over query_scale was left before its end, so that nothing was compared: *",
+            ">       for n in query_scale(2, 5):",
+            "E       AssertionError: queries grow with the data: 8 at 2 rows, 11 at 5 rows (+1 per row at shop.py:5)",
+            "E         +1 per row   7 -> 10   SELECT customer WHERE id = [?]",
+            "E                                shop.py:5 in customer",
+            "E         constant     1 -> 1    (1 other statement)",
+            "E       warm-up run excluded; rows added between the runs: 3 customer, 3 orders",
+            "E           assert 2 == 3",
+            ">       with query_scale:",
+            'E       *ConfigurationError: query_scale has no sizes yet: write "for n in query_scale(2, 5):" round "with *',
+        ]
+    )
+    assert not [line for line in result.outlines if "dbprofile/testing" in line]
+
+
 # --- the body of every kind of test -----------------------------------------------------------------------------------
 
 BODIES = """

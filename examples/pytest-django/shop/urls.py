@@ -1,0 +1,8 @@
+from django.urls import path
+
+from shop import views
+
+urlpatterns = [
+    path("orders/", views.order_list),
+    path("checkout/", views.checkout),
+]
