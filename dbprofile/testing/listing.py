@@ -108,6 +108,10 @@ class Listing:
             headings.append(f"{took} in the database, at most {limit} expected: {self._slow()}")
         return headings
 
+    def summed_up(self) -> str:
+        """A first line that expects nothing."""
+        return f"{quantity(int(self.log.count), 'query', 'queries')}: {self._culprit()}"
+
     def compared(self, operator: str, left: object, right: object) -> str:
         """The first line for a comparison with ``log.count`` that does not hold."""
         count, other = (left, right) if isinstance(left, CountedInt) else (right, left)

@@ -14,6 +14,7 @@ from dbprofile.testing import CountedInt
 from dbprofile.testing.listing import Listing
 from dbprofile.testing.project import TEST_PATHS, Project, current_project, profiler_of_tests, set_project
 from dbprofile.testing.sources import install_imported
+from dbprofile_pytest.captured import told_of_failure, unobserve
 from dbprofile_pytest.fixtures import assert_queries, db_queries, query_scale
 from dbprofile_pytest.gates import Gates, check_markers
 from dbprofile_pytest.outputs.summary import detailed_loops, summary_line
@@ -109,6 +110,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Give the project back to a run round this one."""
+    unobserve()
     if _BEFORE in config.stash:
         set_project(config.stash[_BEFORE])
 
@@ -185,6 +187,9 @@ def pytest_runtest_makereport(
         body = body_of(item)
         body.failed = call.excinfo is not None
         report.sections.extend(("queries of a block that the exception left", text) for text in body.messages)
+        told = told_of_failure(call.excinfo)
+        if told:
+            report.sections.append(("queries of the block that failed", told))
         if body.seen and GATES in item.config.stash:
             attach(report, body)
     return report

@@ -18,6 +18,7 @@ from dbprofile.testing.blocks import on_unraised
 from dbprofile.testing.expectations import NOTHING, not_ignored
 from dbprofile.testing.project import profiler_of_tests
 from dbprofile.testing.sources import install_imported
+from dbprofile_pytest.captured import forget, observe
 from dbprofile_pytest.gates import Gates, fail_in, marked_block, tolerated
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ class Run:
     @guarded("pytest.begin", None)
     def _begin(self) -> None:
         install_imported()
+        observe()
+        forget()
         body = self._body
         body.log.tolerated = tolerated(self._item)
         on_unraised(body.messages.append)

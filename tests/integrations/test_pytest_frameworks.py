@@ -263,6 +263,69 @@ def test_callbacks_on_commit_in_test_cases(run: Run) -> None:
     run(DJANGO_INI, {**DJANGO, "test_shop.py": ON_COMMIT}).assert_outcomes(passed=6)
 
 
+EXISTING = """
+import pytest
+from django.db import connection
+from django.test import TestCase
+from django.test.utils import CaptureQueriesContext
+
+from factories import orders
+from shop.models import Order
+
+@pytest.mark.django_db
+def test_that_fails(client, django_assert_num_queries):
+    orders(3)
+    with django_assert_num_queries(2):
+        client.get("/orders/")
+
+@pytest.mark.django_db
+def test_that_passes(client, django_assert_max_num_queries, assert_queries):
+    orders(3)
+    with django_assert_max_num_queries(4) as captured, assert_queries(4):
+        client.get("/orders/")
+    assert len(captured) == 4
+
+@pytest.mark.django_db
+def test_that_fails_otherwise(client):
+    with CaptureQueriesContext(connection):
+        Order.objects.count()
+    assert 1 == 2
+
+class Orders(TestCase):
+    def test_list(self):
+        orders(3)
+        with self.assertNumQueries(2):
+            self.client.get("/orders/")
+
+    def test_nested(self):
+        with self.assertNumQueries(2):
+            Order.objects.count()
+            with self.assertNumQueries(1):
+                Order.objects.count()
+"""
+
+
+def test_blocks_of_django_count_as_before_and_say_more_where_they_fail(run: Run) -> None:
+    result = run(DJANGO_INI, {**DJANGO, "test_shop.py": EXISTING})
+    result.assert_outcomes(passed=2, failed=3)
+    told = [
+        "*queries of the block that failed*",
+        "4 queries: 3x SELECT shop_customer at shop/views.py:6 (N+1)",
+        "  3x  SELECT shop_customer WHERE id = [?] LIMIT [?] *N+1, Order.customer",
+        '  fix: Order.objects.order_by("id").select_related("customer") at shop/views.py:9 saves 3',
+    ]
+    result.stdout.fnmatch_lines(
+        [
+            "*Expected to perform 2 queries but 4 were done*",
+            *told,
+            "E       assert 1 == 2",
+            "E *4 queries executed, 2 expected",
+            *told,
+        ]
+    )
+    assert result.stdout.str().count("queries of the block that failed") == 2
+
+
 SQLALCHEMY_INI = """
 [pytest]
 asyncio_mode = auto
