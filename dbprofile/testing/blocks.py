@@ -50,7 +50,7 @@ class Keywords(TypedDict, total=False):
     db_time: float | None
     ignore: Sequence[str]
     using: str | Sequence[str]
-    count: Literal["app", "all"]
+    count: Literal["app", "all"] | None
     threads: Literal["all", "same"]
     fresh: bool
     note: str
@@ -73,7 +73,7 @@ def assert_queries(
     db_time: float | None = None,
     ignore: Sequence[str] = (),
     using: str | Sequence[str] = ALL,
-    count: Literal["app", "all"] = "app",
+    count: Literal["app", "all"] | None = None,
     threads: Literal["all", "same"] = "all",
     fresh: bool = False,
     note: str = "",
@@ -104,7 +104,8 @@ def assert_queries(
         db_time: seconds that the database may be busy.
         ignore: codes or subjects (globs) of findings that may be: ``["DBP102", "Order.*"]``.
         using: Django aliases or names of SQLAlchemy engines.
-        count: ``all`` counts transaction control and connection set-up too.
+        count: ``app`` counts what the application asked for, ``all`` transaction control and connection set-up too; ``app`` unless
+            the project has it otherwise.
         threads: ``same`` leaves out threads that run outside any context of ours, for blocks that overlap.
         fresh: before the block, what the Sessions of SQLAlchemy hold is flushed and let go, uncounted, so that no identity map hides
             a load. Objects that the test holds are detached then.
@@ -133,7 +134,7 @@ def assert_queries(
 def record_queries(
     *,
     using: str | Sequence[str] = ALL,
-    count: Literal["app", "all"] = "app",
+    count: Literal["app", "all"] | None = None,
     threads: Literal["all", "same"] = "all",
     fresh: bool = False,
 ) -> QueryBlock:
@@ -155,7 +156,7 @@ class QueryBlock:
         expectations: Expectations,
         *,
         using: str | Sequence[str] = ALL,
-        count: str = "app",
+        count: str | None = None,
         threads: str = "all",
         fresh: bool = False,
         note: str = "",
@@ -163,7 +164,7 @@ class QueryBlock:
         name: str = "assert_queries",
         log: QueryLog | None = None,
     ) -> None:
-        if count not in {"app", "all"}:
+        if count not in {None, "app", "all"}:
             raise ConfigurationError(f"count={count!r} is neither 'app' nor 'all'")
         if threads not in {"all", "same"}:
             raise ConfigurationError(f"threads={threads!r} is neither 'all' nor 'same'")
@@ -185,7 +186,7 @@ class QueryBlock:
             if self._fresh:
                 release_objects()
         profiler = profiler_of_tests()
-        log = self._log or QueryLog(profiler, using=self._using, count=self._count)
+        log = self._log or QueryLog(profiler, using=self._using, count=self._count or current_project().count)
         scope = profiler.scope(self._kind, self._name, reach="process" if self._threads == "all" else "context")
         log.follow(scope, held_objects() if self._kind == "block" else ())
         begin(log, scope)

@@ -27,6 +27,8 @@ class Project:
     """Patterns: one without a slash is the name of a file anywhere, one with a slash a file or folder below the root."""
     forbids_nplusone: bool = False
     """What a block that does not say ``nplusone=`` expects."""
+    count: str = "app"
+    """What blocks count that do not say: what the application asked for, or ``all``."""
     verbosity: int = 0
     """1 prints full SQL, 2 parameters and stacks too."""
     verbosity_options: bool = False

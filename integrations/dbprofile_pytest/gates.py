@@ -19,7 +19,7 @@ from dbprofile.testing.listing import failure_text
 if TYPE_CHECKING:
     from dbprofile.testing import QueryLog
 
-__all__ = ["Gates", "check_markers", "fail_in", "marked_block", "tolerated"]
+__all__ = ["Gates", "check_markers", "fail_in", "is_whole", "marked_block", "tolerated"]
 
 _REASON = 'write @pytest.mark.nplusone_ok("Order.customer", reason="two rows at most")'
 
@@ -66,6 +66,13 @@ def check_markers(item: pytest.Item) -> None:
         unknown = marker.kwargs.keys() - {"reason"}
         if not marker.args or not marker.kwargs.get("reason") or unknown:
             raise pytest.UsageError(f"{item.nodeid}: marker nplusone_ok needs a subject and a reason: {_REASON}")
+
+
+def is_whole(config: pytest.Config) -> bool:
+    """Whether a run covers all tests of its paths: then what no test met is nowhere."""
+    options = ("keyword", "markexpr", "lf", "failedfirst", "deselect", "maxfail", "stepwise")
+    narrowed = any(config.getoption(option, default=None) for option in options)
+    return not narrowed and not any("::" in str(argument) for argument in config.args)
 
 
 def fail_in(function: object, text: str) -> NoReturn:

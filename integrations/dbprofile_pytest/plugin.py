@@ -16,8 +16,8 @@ from dbprofile.testing.project import TEST_PATHS, Project, current_project, prof
 from dbprofile.testing.sources import install_imported
 from dbprofile_pytest.captured import told_of_failure, unobserve
 from dbprofile_pytest.fixtures import assert_queries, db_queries, query_scale
-from dbprofile_pytest.gates import Gates, check_markers
-from dbprofile_pytest.outputs.summary import detailed_loops, summary_line
+from dbprofile_pytest.gates import Gates, check_markers, is_whole, tolerated
+from dbprofile_pytest.outputs.summary import detailed_loops, stale_markers, summary_line
 from dbprofile_pytest.scopes import GATES, body_of, new_body, recorded, replaced
 from dbprofile_pytest.transport import Results, attach
 
@@ -71,6 +71,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini("queries_nplusone", "fail, warn or off, as --queries-nplusone; default: warn", default="")
     parser.addini("queries_max", "a number, as --queries-max; default: none", default="")
+    parser.addini("queries_count", "app, or all: transaction control and set-up count too; default: app", default="app")
     parser.addini(
         "queries_test_paths",
         f"files whose loops are the tests' own, one pattern a line; default: testpaths, {', '.join(TEST_PATHS)}",
@@ -92,6 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
     project = Project(
         root=config.rootpath,
         test_paths=_test_paths(config),
+        count=_count(config),
         forbids_nplusone=gates.nplusone == "fail" and not silent,
         verbosity=max(config.get_verbosity(), 0),
         verbosity_options=True,
@@ -120,6 +122,13 @@ def _nplusone(config: pytest.Config) -> Literal["fail", "warn", "off"]:
     if value not in _CHOICES:
         raise pytest.UsageError(f"queries_nplusone = {value!r} is not one of {', '.join(_CHOICES)}")
     return cast("Literal['fail', 'warn', 'off']", value)
+
+
+def _count(config: pytest.Config) -> str:
+    value = str(config.getini("queries_count"))
+    if value not in {"app", "all"}:
+        raise pytest.UsageError(f"queries_count = {value!r} is neither app nor all")
+    return value
 
 
 def _budget(config: pytest.Config) -> int | None:
@@ -191,7 +200,7 @@ def pytest_runtest_makereport(
         if told:
             report.sections.append(("queries of the block that failed", told))
         if body.seen and GATES in item.config.stash:
-            attach(report, body)
+            attach(report, body, tolerated(item))
     return report
 
 
@@ -216,6 +225,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.write_line(summary_line(results))
     if config.get_verbosity() > 0:
         for line in detailed_loops(results):
+            terminalreporter.write_line(line)
+    if is_whole(config):
+        for line in stale_markers(results):
             terminalreporter.write_line(line)
 
 

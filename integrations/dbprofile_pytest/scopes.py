@@ -44,6 +44,8 @@ class Body:
         self.not_counted: Tally[str] = Tally()
         self.loops: dict[tuple[str, str, str, str], Finding] = {}
         """The N+1 that are not tolerated, by identity."""
+        self.met: set[str] = set()
+        """The subjects that markers ``nplusone_ok`` name and that an N+1 had."""
         self.messages: list[str] = []
         """Of blocks that were left by an exception: that one fails the test, these are told beside it."""
         self.failed = False
@@ -126,7 +128,9 @@ class Run:
         body.queries += log.count
         body.not_counted.update(log.not_counted)
         if self._gates is not None and self._gates.nplusone != "off":
-            body.loops.update({loop.identity: loop for loop in not_ignored(log.nplusone(), log.tolerated)})
+            loops = log.nplusone()
+            body.loops.update({loop.identity: loop for loop in not_ignored(loops, log.tolerated)})
+            body.met.update(name for name in log.tolerated if len(not_ignored(loops, [name])) < len(loops))
 
 
 def run_of(item: pytest.Item) -> Run | None:

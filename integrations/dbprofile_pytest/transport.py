@@ -9,6 +9,8 @@ from dbprofile.testing.listing import named_finding
 from dbprofile.testing.project import current_project
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytest
 
     from dbprofile_pytest.scopes import Body
@@ -28,6 +30,8 @@ class Results:
     """The greatest number of queries of one test, and that test; of several the first by name, whatever order they ran in."""
     loops: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
     """Each N+1 by identity: how it reads, then the tests that met it."""
+    stale: list[tuple[str, str]] = field(default_factory=list)
+    """Tests that passed, and a subject of their markers ``nplusone_ok`` that no N+1 had."""
 
     def add(self, report: pytest.TestReport) -> None:
         """Take over what a test tells."""
@@ -41,14 +45,23 @@ class Results:
             self.most = (told["queries"], report.nodeid)
         for *identity, text in told["nplusone"]:
             self.loops.setdefault(tuple(identity), [text]).append(report.nodeid)
+        if report.passed:
+            self.stale.extend((report.nodeid, subject) for subject in told["stale"])
 
 
-def attach(report: pytest.TestReport, body: Body) -> None:
-    """Put what a body sent on its report: plain data, without SQL as sent and without values."""
+def attach(report: pytest.TestReport, body: Body, subjects: Sequence[str] = ()) -> None:
+    """Put what a body sent on its report: plain data, without SQL as sent and without values.
+
+    Args:
+        report: of the call.
+        body: what it sent.
+        subjects: those that the markers ``nplusone_ok`` of the test let pass.
+    """
     project = current_project()
     told: dict[str, Any] = {
         "queries": body.queries,
         "not_counted": dict(body.not_counted),
         "nplusone": [[*identity, named_finding(finding, project)] for identity, finding in body.loops.items()],
+        "stale": [subject for subject in subjects if subject not in body.met],
     }
     setattr(report, _ATTRIBUTE, told)

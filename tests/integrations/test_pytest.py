@@ -476,6 +476,44 @@ def test_more_words_name_each_n_plus_one(run: Run) -> None:
     )
 
 
+STALE = """
+import pytest
+import shop
+
+@pytest.mark.nplusone_ok("SELECT customer*", "Order.*", reason="five rows at most")
+def test_loop(connection):
+    shop.order_list(connection)
+
+@pytest.mark.nplusone_ok("Order.customer", reason="it was one")
+def test_none(connection):
+    shop.all_orders(connection)
+"""
+
+
+def test_a_marker_that_lets_nothing_pass_is_listed_after_a_whole_run(run: Run) -> None:
+    told = [
+        '  nplusone_ok("Order.*") lets nothing pass any more: take it out of test_orders.py::test_loop',
+        '  nplusone_ok("Order.customer") lets nothing pass any more: take it out of test_orders.py::test_none',
+    ]
+    assert [line for line in run(STALE).outlines if "nplusone_ok" in line] == told
+    assert "nplusone_ok" not in run(STALE, "-k", "test_none").stdout.str()
+
+
+def test_transaction_control_counts_where_the_project_has_it_so(run: Run) -> None:
+    module = """
+        import pytest
+
+        @pytest.mark.queries(1)
+        def test_savepoint(connection, assert_queries):
+            with assert_queries(1, count="app"):
+                connection.cursor().execute("SAVEPOINT one")
+                connection.cursor().execute("SELECT 1")
+    """
+    run(module).assert_outcomes(passed=1)
+    result = run(module, "-o", "queries_count=all")
+    result.stdout.fnmatch_lines(["E *AssertionError: 2 queries, expected 1: *"])
+
+
 AGAIN = """
 from _pytest.runner import runtestprotocol
 
@@ -546,6 +584,7 @@ def test_without_the_plugin_its_markers_do_nothing(run: Run) -> None:
         ("@pytest.mark.nplusone_ok('Order.*')", (), "*nplusone_ok needs a subject and a reason: write @pytest.mark*"),
         ("@pytest.mark.nplusone_ok(reason='x')", (), "*nplusone_ok needs a subject and a reason: write @pytest.mark*"),
         ("", ("-o", "queries_nplusone=never"), "*queries_nplusone = 'never' is not one of fail, warn, off"),
+        ("", ("-o", "queries_count=every"), "*queries_count = 'every' is neither app nor all"),
         ("", ("-o", "queries_max=few"), "*queries_max = 'few' is no number of queries; write queries_max = 20"),
     ],
 )

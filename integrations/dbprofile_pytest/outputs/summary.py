@@ -10,7 +10,7 @@ from dbprofile.findings.numbers import quantity
 if TYPE_CHECKING:
     from dbprofile_pytest.transport import Results
 
-__all__ = ["detailed_loops", "summary_line"]
+__all__ = ["detailed_loops", "stale_markers", "summary_line"]
 
 
 def summary_line(results: Results) -> str:
@@ -26,3 +26,9 @@ def detailed_loops(results: Results) -> Iterator[str]:
     """A line for each N+1: what and where, and the tests that met it."""
     for text, *tests in sorted(results.loops.values()):
         yield f"  {text}  in {quantity(len(tests), 'test')}, first {min(tests)}"
+
+
+def stale_markers(results: Results) -> Iterator[str]:
+    """A line for each marker that lets an N+1 pass that is no more."""
+    for test, subject in sorted(results.stale):
+        yield f'  nplusone_ok("{subject}") lets nothing pass any more: take it out of {test}'
