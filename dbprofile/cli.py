@@ -10,7 +10,7 @@ from typing import Final, NoReturn, Protocol
 from dbprofile.errors import ConfigurationError
 from dbprofile.programs.commandline import shown_command
 from dbprofile.programs.profiled import ProfiledCommand
-from dbprofile.verbs import demo, fingerprint, run
+from dbprofile.verbs import compare, demo, findings, fingerprint, report, run
 from dbprofile.verbs.run import add_options, asked_for
 
 __all__ = ["ProfiledCommand", "add_options", "asked_for", "main", "shown_command"]
@@ -34,7 +34,14 @@ class Verb(Protocol):
         """
 
 
-VERBS: Final[dict[str, Verb]] = {"demo": demo, "run": run, "fingerprint": fingerprint}
+VERBS: Final[dict[str, Verb]] = {
+    "demo": demo,
+    "run": run,
+    "report": report,
+    "compare": compare,
+    "findings": findings,
+    "fingerprint": fingerprint,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

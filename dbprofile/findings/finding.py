@@ -94,6 +94,12 @@ class Finding:
         """What makes it the same finding next time: code, subject, origin, trigger; no line number, no value."""
         return (self.code, self.subject, _named(self.origin), _named(self.trigger))
 
+    @property
+    def files(self) -> list[str]:
+        """The files that it lies in, or that the fix is in."""
+        sites = [self.trigger, self.origin, self.fix.place if self.fix is not None else None, *self.callers]
+        return [site.file for site in sites if site is not None]
+
 
 def _named(site: CallSite | None) -> str:
     if site is None:

@@ -15,7 +15,6 @@ from dbprofile.guard import guarded
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-    from dbprofile.findings.finding import Finding
     from dbprofile.findings.report import Report
 
 __all__ = ["FOLDER", "Again", "Fixed", "Told"]
@@ -88,7 +87,7 @@ class Told:
             known.times += 1
             self._write(name, known)
             return Again(known.number, known.times)
-        files = {file: _changed_at(file) for finding in report.findings for file in _files(finding)}
+        files = {file: _changed_at(file) for finding in report.findings for file in finding.files}
         self._write(name, _Entry(report.profile.number, report.profile.query_count, 1, findings, files))
         return None
 
@@ -157,11 +156,6 @@ class Told:
         connection.execute(_SCHEMA)
         self._connection, self._process, self._folder = connection, os.getpid(), folder
         return self._connection
-
-
-def _files(finding: Finding) -> list[str]:
-    sites = [finding.trigger, finding.origin, finding.fix.place if finding.fix is not None else None, *finding.callers]
-    return [site.file for site in sites if site is not None]
 
 
 def _changed(entry: _Entry) -> bool:

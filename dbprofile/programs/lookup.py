@@ -7,7 +7,6 @@ import re
 import shutil
 import sysconfig
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 from typing import Final
 
 from dbprofile.errors import ConfigurationError
@@ -67,6 +66,8 @@ def _command(name: str, words: Sequence[str]) -> Program:
     for path in found:
         if _is_python(path):
             return Script(path, (path, *words[1:]))
+    from importlib.metadata import entry_points  # noqa: PLC0415 - 15 ms that only such a command pays
+
     for entry_point in entry_points(group="console_scripts", name=name):
         return Command(entry_point.module, entry_point.attr, words)
     if found:

@@ -12,7 +12,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from dbprofile.adapters import install
 from dbprofile.findings.gate import Gate
 from dbprofile.guard import guarded
 from dbprofile.profiler import build_profiler
@@ -117,6 +116,8 @@ def perform(arguments: argparse.Namespace) -> Callable[[], int]:
 
 @guarded("run.install", None)
 def _watch() -> None:
+    from dbprofile.adapters import install  # noqa: PLC0415 - wrapt and importlib.metadata cost `dbprofile --help` 70 ms
+
     install(drivers=True)
 
 

@@ -17,7 +17,7 @@ from dbprofile.findings.report import Report
 from dbprofile.output.source import Root, shown_path
 from dbprofile.sql.statement import Statement
 
-__all__ = ["document", "render"]
+__all__ = ["document", "finding_document", "render"]
 
 #: Places that a statement names.
 _PLACES = 5
@@ -80,6 +80,11 @@ def document(report: Report, *, root: Root | None = None, queries: bool = False)
         numbers: dict[Digest, int] = {}
         found["queries"] = [_query(query, begin, root, numbers) for query in profile.queries]
     return found
+
+
+def finding_document(finding: Finding, root: Root | None = None) -> dict[str, object]:
+    """A finding by itself as plain data, without its queries."""
+    return _finding(finding, root, {})
 
 
 def _scalar(value: object) -> object:
