@@ -78,7 +78,7 @@ def _grows(runs: Sequence[Measured], growths: Sequence[Growth], growing: Sequenc
         yield f"  {_per_row(growth):<{width}}   {_counts(growth.counts):<{across}}   {shape}"
         yield from (f"  {'':<{width}}   {'':<{across}}   {line}" for line in place_lines)
     if len(growing) > len(shown):
-        yield f"  and {quantity(len(growing) - len(shown), 'more statement')} that grow"
+        yield f"  and {quantity(len(growing) - len(shown), 'more statement')}"
     if rest:
         word = "constant" if not any(growth.grows for growth in rest) else "others"
         yield f"  {word:<{width}}   {rest_column:<{across}}   ({quantity(len(rest), 'other statement')})"

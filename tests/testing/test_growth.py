@@ -1,11 +1,16 @@
-"""The verdict on counts at several sizes."""
+"""The verdict on counts at several sizes, and what the runs do not show."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies
 
-from dbprofile.testing.growth import verdict_of
+from dbprofile.hooks import CallSite, Lineage, Provenance
+from dbprofile.testing import QueryLog, record_queries
+from dbprofile.testing.growth import rows_written, shared_parents, verdict_of
+from tests.testing.test_listing import VIEW
+from tests.testing.test_scale import fetch
 
 CASES = [
     ((2, 5), (1, 1), "constant", 0),
@@ -65,3 +70,80 @@ def test_what_grows_anywhere_is_never_constant(sizes: list[int], counts: list[in
     counts = counts[: len(sizes)]
     grows = any(later > before for before, later in pairwise(counts))
     assert (verdict_of(sizes, counts)[0] == "constant") is not grows
+
+
+# --- rows that were written -------------------------------------------------------------------------------------------
+
+
+def written(sql: str, seen: dict[str, Any]) -> object:
+    with record_queries() as log:
+        fetch(sql, **{"rows": 0, **seen})
+    return rows_written(log)
+
+
+@pytest.mark.parametrize(
+    ("sql", "seen", "rows"),
+    [
+        ("INSERT INTO orders VALUES (?)", {}, {"orders": 1}),
+        ("INSERT INTO orders VALUES (?)", {"batch_size": 7}, {"orders": 7}),
+        ("INSERT INTO orders VALUES (?), (?)", {"affected_rows": 2}, {"orders": 2}),
+        ("INSERT INTO orders VALUES (?) RETURNING id", {"rows": 3}, {"orders": 3}),
+        ("INSERT INTO orders VALUES (?)", {"error": "IntegrityError"}, {}),
+        ("WITH a AS (SELECT 1) INSERT INTO orders SELECT * FROM a", {}, {"orders": 1}),
+        ("REPLACE INTO orders VALUES (?)", {}, {"orders": 1}),
+        ("UPDATE orders SET open = ?", {"affected_rows": 2}, {}),
+        ("SELECT * FROM orders", {"rows": 2}, {}),
+    ],
+)
+def test_rows_are_counted_as_the_driver_tells_of_them(sql: str, seen: dict[str, Any], rows: dict[str, int]) -> None:
+    assert written(sql, seen) == rows
+
+
+# --- parents that are shared ------------------------------------------------------------------------------------------
+
+TEMPLATE = CallSite("/app/shop/catalogue.html", 3, "", template="catalogue.html")
+"""A template walks a list of nodes, so that a line of it stands in a loop."""
+
+
+def listing(books: int, loads: int, *, in_loop: bool = True, kind: str = "many_to_one", role: str = "lazy") -> QueryLog:
+    """The books, and so many loads of their authors."""
+    path = (TEMPLATE, VIEW) if in_loop else (VIEW,)
+    with record_queries() as log:
+        rows = Lineage("Q", "SELECT * FROM book", path=(VIEW,))
+        fetch("SELECT * FROM book", books, provenance=Provenance("read", lineage=rows, path=(VIEW,)))
+        for _ in range(loads):
+            why = Provenance(
+                role,
+                relation="Book.author",
+                relation_kind=kind,
+                parent_lineage=rows,
+                lineage=rows.child("R", "Book.author", kind),
+                path=path,
+            )
+            fetch("SELECT * FROM author WHERE id = ?", 1, provenance=why)
+    return log
+
+
+def shared(*, before: tuple[int, int], after: tuple[int, int], **how: Any) -> list[str]:
+    return list(shared_parents(listing(*before, **how), listing(*after, **how)))
+
+
+def test_a_loop_that_loads_one_parent_for_more_rows_shows_nothing() -> None:
+    assert shared(before=(2, 1), after=(5, 1)) == ["Book.author"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "how"),
+    [
+        ((2, 2), (5, 5), {}),  # each has its own
+        ((2, 1), (5, 3), {}),
+        ((5, 1), (5, 1), {}),  # no more rows
+        ((0, 1), (1, 1), {}),  # a load for each row
+        ((2, 0), (5, 1), {}),  # the first rows had none
+        ((2, 1), (5, 1), {"in_loop": False}),
+        ((2, 1), (5, 1), {"kind": "one_to_many"}),
+        ((2, 1), (5, 1), {"role": "eager"}),
+    ],
+)
+def test_all_else_is_no_shared_parent(before: tuple[int, int], after: tuple[int, int], how: dict[str, Any]) -> None:
+    assert shared(before=before, after=after, **how) == []

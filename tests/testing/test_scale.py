@@ -174,6 +174,34 @@ def test_sums_that_change_are_data_that_was_read() -> None:
     assert message(lambda _: fetch("SELECT count(*) FROM orders", 1, answer=2)).startswith("query_scale proves nothing")
 
 
+def test_rows_that_one_statement_changes_are_data_that_was_reached() -> None:
+    assert message(lambda rows: fetch("UPDATE orders SET open = ?", 0, affected_rows=rows)) == ""
+    assert message(lambda _: fetch("UPDATE orders SET open = ?", 0, affected_rows=2)).startswith("query_scale proves")
+
+
+def test_many_tables_are_not_all_named() -> None:
+    tables = tuple(f"table_{number}" for number in range(7))
+    assert message(one_by_one, tables=tables).splitlines()[-1] == (
+        "warm-up run excluded; rows added between the runs: "
+        "3 table_0, 3 table_1, 3 table_2, 3 table_3, 9 in other tables"
+    )
+
+
+def test_many_statements_that_grow_are_not_all_shown() -> None:
+    def action(rows: int) -> None:
+        fetch("SELECT * FROM orders", rows)
+        for number in range(10):
+            for _ in range(rows):
+                fetch(f"SELECT * FROM table_{number} WHERE id = ?", 1)
+
+    lines = message(action).splitlines()
+    assert sum("per row   2 -> 5" in line for line in lines) == 8
+    assert lines[-3:-1] == [
+        "  and 2 more statements",
+        "  constant     1 -> 1   (1 other statement)",
+    ]
+
+
 # --- how it is used ---------------------------------------------------------------------------------------------------
 
 
