@@ -13,7 +13,7 @@ from dbprofile.programs.profiled import ProfiledCommand
 from dbprofile.verbs import compare, demo, findings, fingerprint, report, run
 from dbprofile.verbs.run import add_options, asked_for
 
-__all__ = ["ProfiledCommand", "add_options", "asked_for", "main", "shown_command"]
+__all__ = ["SAVED", "VERBS", "ProfiledCommand", "add_options", "asked_for", "main", "shown_command"]
 
 
 class Verb(Protocol):
@@ -44,9 +44,21 @@ VERBS: Final[dict[str, Verb]] = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb and return its exit code."""
-    given = _parser().parse_args(arguments)
+#: Verbs about saved reports, which the command lines of frameworks have too.
+SAVED: Final = ("report", "compare", "findings")
+
+
+def main(
+    arguments: Sequence[str] | None = None, *, program: str = "dbprofile", verbs: Sequence[str] = tuple(VERBS)
+) -> int:
+    """Run one verb and return its exit code.
+
+    Args:
+        arguments: those of the process if ``None``.
+        program: what was typed before them.
+        verbs: those that can be run.
+    """
+    given = _parser(program, verbs).parse_args(arguments)
     try:
         outcome = VERBS[given.verb].perform(given)
     except ConfigurationError as error:
@@ -61,13 +73,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return outcome if isinstance(outcome, int) else outcome()
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str, names: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "dbprofile", description="How many queries each request makes, why, and how to fix it."
+        program, description="How many queries each request makes, why, and how to fix it."
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name, verb in VERBS.items():
+    for name in names:
+        verb = VERBS[name]
         verb.add_arguments(verbs.add_parser(name, help=verb.HELP, description=verb.HELP))
     return parser
 

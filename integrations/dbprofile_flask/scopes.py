@@ -22,6 +22,7 @@ from dbprofile.streaming import (
     serve,
     watch,
 )
+from dbprofile_flask.commands import command
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -77,6 +78,7 @@ class DBProfile:
         except ConfigurationError as error:
             raise ConfigurationError(f"{error} In Flask's config a setting is called {_PREFIX}SLOW_MS.") from error
         app.extensions["dbprofile"] = profiler
+        app.cli.add_command(command)
         if profiler is not None:
             _Requests(app, profiler, by_hand=by_hand is not None).attach()
 

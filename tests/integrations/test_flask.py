@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import flask
@@ -32,6 +33,7 @@ from dbprofile import (
     record,
     set_default_profiler,
 )
+from dbprofile.output.renderers import json as json_renderer
 from dbprofile.testing.suite import Call, Handle, RequestsContract
 from dbprofile_flask import DBProfile
 from tests.exchanges import Answer, visit
@@ -631,3 +633,30 @@ def test_without_a_listener_nothing_is_opened_but_within_a_scope_it_is(database:
     assert scopes[0] is None
     assert scopes[1] is not None
     assert scopes[1].outer is scope
+
+
+# --- flask dbprofile ----------------------------------------------------------------------------------------------------
+
+
+def test_saved_reports_are_shown_and_listed_by_commands_of_the_application(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = Flask(__name__)
+    DBProfile(app, profiler=by_hand)
+    (tmp_path / "page.json").write_text(json_renderer.render([Report(Profile("request", "GET /", 4, seconds=0.01))]))
+
+    def called(*words: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as stopped:
+            app.cli.main(["dbprofile", *words], prog_name="flask")
+        captured = capsys.readouterr()
+        return int(stopped.value.code or 0), captured.out + captured.err
+
+    assert called("report", "page.json", "--no-color")[1].startswith("dbprofile GET / | 0 queries | 10 ms")
+    assert called("findings", "page.json") == (0, "0 findings\n")
+    assert called("report", "missing.json") == (
+        2,
+        "dbprofile: cannot read missing.json: No such file or directory\n",
+    )
+    code, usage = called("--help")
+    assert (code, usage.splitlines()[0]) == (0, "usage: flask dbprofile [-h] [--version] VERB ...")

@@ -234,3 +234,44 @@ def test_from_the_shell_an_error_reads_as_without_us(project_folder: Path) -> No
     ours = manage(project_folder, "dbprofile", "run", "loaddata", "nothing")
     assert (ours.returncode, ours.stdout) == (plain.returncode, plain.stdout)
     assert ours.stderr.startswith(plain.stderr)
+
+
+# --- the verbs about saved reports --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def saved(names: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A report of the command with a query for each row, in a file."""
+    monkeypatch.chdir(tmp_path)
+    called("--json", "names.json", "names")
+    return "names.json"
+
+
+def told(*words: str, **options: Any) -> str:
+    """What another verb printed."""
+    out = io.StringIO()
+    call_command("dbprofile", *words, stdout=out, **options)
+    return out.getvalue()
+
+
+def test_a_saved_report_is_shown_again(saved: str) -> None:
+    assert told("report", saved).startswith(f"dbprofile command names | {PARENTS + 1} queries |")
+    assert told("report", saved, "--format", "markdown").startswith(f"### command names | {PARENTS + 1} queries |")
+    assert "\x1b[" in told("report", saved, force_color=True)
+
+
+def test_two_reports_of_commands_are_compared(saved: str) -> None:
+    assert told("compare", "--fail-on-more", saved, saved).startswith(f"names: {PARENTS + 1} -> {PARENTS + 1} queries")
+
+
+def test_what_is_found_fails_the_list(saved: str) -> None:
+    with pytest.raises(CommandError, match="findings: exit code 1") as raised:
+        told("findings", saved)
+    assert raised.value.returncode == 1
+    assert told("findings", saved, "--status", "fixed") == "0 fixed findings\n"
+
+
+def test_a_wrong_file_is_an_error_of_the_command(saved: str) -> None:
+    with pytest.raises(CommandError, match="cannot read missing") as raised:
+        told("report", "missing")
+    assert raised.value.returncode == 2
