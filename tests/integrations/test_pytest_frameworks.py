@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests import services
+
 pytest_plugins = ["pytester"]
 
 Run = Callable[..., pytest.RunResult]
@@ -479,3 +481,100 @@ def test_projects_with_sqlalchemy(run: Run) -> None:
             "E       assert 4 queries <= 2: 3x SELECT customer at shop.py:14 (N+1)",
         ]
     )
+
+
+ORDERLESS_CONFTEST = """
+import random
+
+def pytest_addoption(parser):
+    parser.addoption("--order", type=int)
+
+def pytest_collection_modifyitems(items, config):
+    if config.getoption("order") is not None:
+        random.Random(config.getoption("order")).shuffle(items)
+"""
+
+ORDERLESS = """
+import threading
+import urllib.request
+
+import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection, transaction
+from django.test import TestCase
+
+from dbprofile.testing import QueryAssertions
+from factories import orders
+from shop.models import Order
+
+@pytest.fixture(params=["db", "transactional_db"])
+def database(request):
+    request.getfixturevalue(request.param)
+
+def test_savepoints(database, assert_queries):
+    with assert_queries(2), transaction.atomic():
+        Order.objects.count()
+        with transaction.atomic():
+            Order.objects.exists()
+
+def test_content_types(database, assert_queries):
+    with assert_queries(1):
+        ContentType.objects.get_for_model(Order)
+        Order.objects.count()
+
+def test_page(database, client, assert_queries):
+    orders(3)
+    with assert_queries(4, nplusone=True):
+        client.get("/orders/")
+
+def test_batch(database, assert_queries):
+    customer = orders(1)[0].customer
+    with assert_queries(1):
+        Order.objects.bulk_create(Order(customer=customer) for _ in range(20))
+
+def test_growing_page(database, client, query_scale):
+    for n in query_scale(2, 5):
+        orders(n)
+        with query_scale:
+            client.get("/cured/")
+
+def test_thread(transactional_db, assert_queries):
+    def work():
+        Order.objects.count()
+        connection.close()
+
+    with assert_queries(1):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+
+def test_live_server(live_server, assert_queries):
+    orders(3)
+    with assert_queries(4, nplusone=True) as log:
+        urllib.request.urlopen(live_server.url + "/orders/").close()
+    assert all(query.thread for query in log.queries)
+
+class Orders(QueryAssertions, TestCase):
+    def test_page(self):
+        orders(3)
+        with self.assertQueries(1):
+            self.client.get("/cured/")
+"""
+
+
+@pytest.mark.parametrize(
+    ("system", "options"),
+    [
+        ("sqlite", ("--order=1",)),
+        pytest.param("postgresql", ("--order=2",), marks=pytest.mark.service("postgresql")),
+    ],
+)
+def test_counts_are_the_same_in_any_order_on_any_database(
+    run: Run, system: services.System, options: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with services.temporary_database(system, tmp_path_factory.mktemp("database")) as database:
+        settings = f"{DJANGO['settings.py']}\nDATABASES = {{'default': {database.django_settings()!r}}}\n"
+        modules = {**DJANGO, "settings.py": settings, "conftest.py": ORDERLESS_CONFTEST, "test_shop.py": ORDERLESS}
+        result = run(DJANGO_INI, modules, *options)
+    result.assert_outcomes(passed=13)
+    result.stdout.fnmatch_lines(["queries: * in 13 tests, most *"])
