@@ -16,7 +16,7 @@ from dbprofile.guard import guarded
 from dbprofile.output.renderers import json, text
 from dbprofile.output.terminal import Terminal
 from dbprofile.profiler import Profiler
-from dbprofile.programs.wanted import Wanted
+from dbprofile.programs.wanted import Wanted, listed
 from dbprofile.settings import project_root, switch
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ class ProfiledCommand:
         if self._failed:
             return ""  # it has failed by itself, and is no complete run to learn from
         self._update_baseline()
+        self._list_stale()
         return self._refusal(report) or ""
 
     @guarded("command.close", None)
@@ -129,6 +130,18 @@ class ProfiledCommand:
             line = f"cannot write {self._wanted.baseline_file}: {error.strerror}"
         if line:
             self._say(f"dbprofile: {line}")
+
+    @guarded("command.stale", None)
+    def _list_stale(self) -> None:
+        if not self._wanted.lists_stale:
+            return
+        stale = self._profiler.silence.stale()
+        if stale:
+            self._say(
+                listed(f"dbprofile: silenced nothing in this run, {quantity(len(stale), 'entry', 'entries')}:", stale)
+            )
+        else:
+            self._say("dbprofile: everything that silences has silenced something")
 
     @guarded("command.gate", None)
     def _refusal(self, report: Report) -> str:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from dbprofile.errors import ConfigurationError
 from dbprofile.findings.baseline import Baseline
 from dbprofile.findings.gate import Gate
 from dbprofile.findings.numbers import quantity
 from dbprofile.output.source import shown_path
+from dbprofile.output.terminal import escaped
 
-__all__ = ["Wanted"]
+__all__ = ["Wanted", "listed"]
+
+#: Entries that are named.
+_MOST_ENTRIES: Final = 10
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,8 @@ class Wanted:
     """Whether what was found goes into that file."""
     shrinks: bool = False
     """Whether what was not found goes out of it."""
+    lists_stale: bool = False
+    """Whether to list what silenced nothing: the run asks all that is there to be asked."""
     colour: bool | None = None
     """What was chosen on the command line; the terminal and the environment decide if ``None``."""
 
@@ -71,7 +79,7 @@ class Wanted:
             root: the folder that its path is shown relative to.
 
         Returns:
-            What there is to say of it, in one line.
+            What there is to say of it; entries that matched nothing by name.
 
         Raises:
             OSError: if it cannot be written.
@@ -81,15 +89,21 @@ class Wanted:
         named = shown_path(file, root)
         stale = baseline.stale()
         if not self.accepts and not self.shrinks:
-            return (
-                f"{quantity(len(stale), 'entry', 'entries')} of {named} matched nothing; --shrink takes them out"
-                if stale
-                else ""
-            )
+            if not stale:
+                return ""
+            told = f"{quantity(len(stale), 'entry', 'entries')} of {named} matched nothing; --shrink takes them out"
+            return listed(told, [f"{key.code} {key.subject}, {key.trigger}" for key in stale])
         kept = baseline.accepted() if self.accepts else baseline
         kept = kept.shrunk() if self.shrinks else kept
         kept.write(file)
         return f"{quantity(len(kept), 'finding')} in {named}"
+
+
+def listed(told: str, entries: Sequence[str]) -> str:
+    """A line, and below it what it is about, each on a line of its own."""
+    more = len(entries) - _MOST_ENTRIES
+    lines = [told, *(f"  {escaped(entry)}" for entry in entries[:_MOST_ENTRIES])]
+    return "\n".join([*lines, f"  and {more:,} more"] if more > 0 else lines)
 
 
 def _absolute(file: str | None) -> str | None:

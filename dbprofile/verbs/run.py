@@ -70,6 +70,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         const="shrink",
         help="take what is not found any more out of it",
     )
+    parser.add_argument(
+        "--stale",
+        action="store_true",
+        help="list comments and tables of the settings that silenced nothing; for a run of all there is, a test suite",
+    )
 
 
 def asked_for(options: argparse.Namespace, *, colour: bool | None = None) -> Wanted:
@@ -85,6 +90,7 @@ def asked_for(options: argparse.Namespace, *, colour: bool | None = None) -> Wan
         baseline_file=options.baseline_file,
         accepts=options.rewrite == "accept",
         shrinks=options.rewrite == "shrink",
+        lists_stale=options.stale,
         colour=colour,
     )
 

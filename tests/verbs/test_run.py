@@ -465,9 +465,33 @@ def test_a_baseline_is_made_kept_and_shrunk(shop: Path) -> None:
 
     write(shop, "cured.py", "print(1)")
     gone = run(*gate, "cured.py", folder=shop)
-    assert "dbprofile: 1 entry of known.jsonl matched nothing; --shrink takes them out" in gone.stderr
+    assert (
+        "dbprofile: 1 entry of known.jsonl matched nothing; --shrink takes them out\n  DBP101 Order.customer, "
+        in gone.stderr
+    )
     assert "0 findings in known.jsonl" in run(*gate, "--shrink", "cured.py", folder=shop).stderr
     assert run(*gate, "shop.py", "sqlite://", folder=shop).returncode == 1
+
+
+def test_what_silences_nothing_is_listed_where_all_was_asked(shop: Path) -> None:
+    settings = """
+        [[tool.dbprofile.ignore]]
+        code = "DBP101"
+        relation = "Book.*"
+        reason = "moved"
+    """
+    write(shop, "pyproject.toml", settings)
+    source = (shop / "shop.py").read_text()
+    (shop / "shop.py").write_text(source.replace("print(len(names))", "print(len(names))  # dbprofile: ignore[DBP201]"))
+    line = source[: source.index("print(len(names))")].count("\n") + 1
+
+    assert "silenced nothing" not in run("shop.py", "sqlite://", folder=shop).stderr
+    done = run("--stale", "shop.py", "sqlite://", folder=shop)
+    assert done.stderr.endswith(
+        "\ndbprofile: silenced nothing in this run, 2 entries:\n"
+        "  settings ignore[0] matched nothing\n"
+        f"  shop.py:{line} matched nothing\n"
+    )
 
 
 def test_a_run_that_fails_changes_no_baseline(shop: Path) -> None:
