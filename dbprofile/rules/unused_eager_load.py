@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from dbprofile.analysis.groups import Analysis, Group, LineageKeys, parent_lineage
 from dbprofile.capture.callsite import CallSite
 from dbprofile.capture.eager import EagerLoad
+from dbprofile.capture.provenance import Lineage
 from dbprofile.capture.query import Query
 from dbprofile.findings.finding import Finding, Fix, Severity
 from dbprofile.findings.numbers import quantity
@@ -60,21 +61,21 @@ class UnusedEagerLoad:
         loads: dict[tuple[str, CallSite | None, object], list[EagerLoad]] = defaultdict(list)
         for load in analysis.profile.eager_loads:
             loads[load.relation, load.lineage.origin, load.unit].append(load)
-        for (relation, origin, unit), same in loads.items():
-            queries = [
-                query for query in analysis.profile.counted if query.unit == unit and _loaded(query, relation, origin)
-            ]
+        for (relation, _, _), same in loads.items():
+            lineages = {load.lineage for load in same}
+            queries = [query for query in analysis.profile.counted if _loaded(query, relation, lineages)]
             # A narrowed question reads what was loaded, and throws it away.
-            wasted = sum(_asks_again(query, relation, origin) for query in analysis.profile.counted)
+            wasted = sum(_asks_again(query, relation, lineages) for query in analysis.profile.counted)
             rows = sum(load.loads for load in same)
             if rows and queries and sum(load.uses for load in same) <= wasted:
+                shown = next((query for query in queries if _is_eager(query)), queries[0])
                 yield about(
                     self,
                     queries,
-                    queries[0],
+                    shown,
                     severity=Severity.INFO,
                     message=f"{relation} of {quantity(rows, 'row')} loaded at once, and never read",
-                    fix=fix_of_query(self.kind, queries[0], relation)
+                    fix=fix_of_query(self.kind, shown, relation)
                     or Fix(f"leave {relation} out where the rows are loaded", certain=False),
                     relation=relation,
                 )
@@ -110,20 +111,20 @@ def _is_eager(query: Query) -> bool:
     return query.provenance is not None and query.provenance.role == "eager" and query.provenance.relation is not None
 
 
-def _loaded(query: Query, relation: str, origin: CallSite | None) -> bool:
-    """Whether a query loaded a relation at once, or the rows that it came joined into."""
+def _loaded(query: Query, relation: str, lineages: Collection[Lineage]) -> bool:
+    """Whether a query loaded a relation at once, for rows of these lineages, or the rows that it came joined into."""
     why = query.provenance
-    if why is None or why.lineage is None or why.lineage.origin != origin:
+    if why is None:
         return False
-    return why.relation == relation if why.role == "eager" else why.role == "read"
+    if why.role == "eager":
+        return why.relation == relation and why.parent_lineage in lineages
+    return why.role == "read" and why.lineage in {lineage.root for lineage in lineages}
 
 
-def _asks_again(query: Query, relation: str, origin: CallSite | None) -> bool:
-    """Whether a row of a place asked for a relation by a query of its own."""
-    why, above = query.provenance, parent_lineage(query)
-    if why is None or above is None or why.role != "lazy":
-        return False
-    return why.relation == relation and above.origin == origin
+def _asks_again(query: Query, relation: str, lineages: Collection[Lineage]) -> bool:
+    """Whether a row of these lineages asked for a relation by a query of its own."""
+    why = query.provenance
+    return why is not None and why.role == "lazy" and why.relation == relation and why.parent_lineage in lineages
 
 
 def _same_rows(load: Query, lazy: Query, keys: LineageKeys) -> bool:

@@ -26,6 +26,8 @@ def propose(problem: Problem) -> Fix | None:
     if problem.kind == "write_loop":
         text = for_all_rows(problem)
         return _advice(problem, text) if text is not None else None
+    if problem.kind == "unused_eager_load":
+        return _advice(problem, f"leave out the loader option of {problem.relation}, or lazy= of the relationship")
     if problem.kind == "cartesian_product":
         return _advice(problem, f"selectinload({problem.relation}) instead of joinedload({problem.relation})")
     if problem.kind != "n_plus_one" or problem.relation is None:

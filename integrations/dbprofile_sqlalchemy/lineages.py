@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sqlalchemy.orm import loading
 
@@ -19,10 +19,22 @@ if TYPE_CHECKING:
 
     from dbprofile import hooks
 
-__all__ = ["Run", "Runs", "below", "find_run", "lineage_of", "runs_of"]
+__all__ = ["Place", "Run", "Runs", "below", "find_run", "lineage_of", "runs_of"]
 
 _RUNS: Final = "sqlalchemy.runs"
 _take_number: Callable[[], int] | None = getattr(loading, "_new_runid", None)
+
+
+class Place(Protocol):
+    """Where something is loaded: a statement's watch, or what stands for one."""
+
+    @property
+    def lane(self) -> hooks.Lane:
+        """The thread or task."""
+
+    @property
+    def scope(self) -> hooks.Scope:
+        """The unit of work."""
 
 
 class Run:
@@ -83,7 +95,7 @@ _LANE_LIMIT: Final = 64
 _lanes: weakref.WeakKeyDictionary[hooks.Scope, list[Runs]] = weakref.WeakKeyDictionary()
 
 
-def runs_of(watch: hooks.Stopwatch) -> Runs:
+def runs_of(watch: Place) -> Runs:
     """The runs of the lane in which a statement runs."""
     runs: Runs | None = watch.lane.notes.get(_RUNS)
     if runs is None:
@@ -94,7 +106,7 @@ def runs_of(watch: hooks.Stopwatch) -> Runs:
     return runs
 
 
-def find_run(watch: hooks.Stopwatch, number: int | None, mapper: Any) -> Run | None:
+def find_run(watch: Place, number: int | None, mapper: Any) -> Run | None:
     """The run that a number was given out in: of this lane, else of another lane, else of a scope round this one."""
     if number is None:
         return None
@@ -115,7 +127,7 @@ def _round(scope: hooks.Scope | None) -> Iterator[list[Runs]]:
         scope = scope.outer
 
 
-def lineage_of(watch: hooks.Stopwatch, state: Any) -> hooks.Lineage | None:
+def lineage_of(watch: Place, state: Any) -> hooks.Lineage | None:
     """Where an object comes from; ``None`` where no query of ours loaded it."""
     run = find_run(watch, getattr(state, "runid", None), state.mapper)
     path = getattr(getattr(state, "load_path", None), "path", ())

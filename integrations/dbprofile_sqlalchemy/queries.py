@@ -17,7 +17,7 @@ from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.exc import InvalidRequestError
 
 from dbprofile import hooks
-from dbprofile_sqlalchemy import cursor_events, pools, sessions
+from dbprofile_sqlalchemy import cursor_events, pools, sessions, uses
 from dbprofile_sqlalchemy.databases import forget_engines
 from dbprofile_sqlalchemy.fixes import propose
 from dbprofile_sqlalchemy.flags import put_back, remember
@@ -205,6 +205,7 @@ def install(engine: Any = None, *, cursor_events: bool = False) -> None:
         hooks.know(listener.__code__, hooks.Mark("driver", hooks.LAYER))
     hooks.register_fixes("sqlalchemy", propose)
     hooks.supply("sqlalchemy", hooks.CONNECTIONS, pools.listen, pools.unlisten)
+    hooks.supply("sqlalchemy", hooks.USES, uses.audit_uses, uses.leave_uses)
     tell()
 
 

@@ -12,7 +12,17 @@ from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Relation", "Shape", "classes_beside", "column", "forget_relations", "heirs_of", "relations_in", "shape_of"]
+__all__ = [
+    "Relation",
+    "Shape",
+    "classes_beside",
+    "column",
+    "forget_relations",
+    "heirs_of",
+    "relation_of",
+    "relations_in",
+    "shape_of",
+]
 
 
 class Relation:
@@ -30,7 +40,8 @@ _relations: dict[int, tuple[RelationshipProperty[Any], Relation]] = {}
 _RELATION_LIMIT: Final = 10_000
 
 
-def _relation(prop: RelationshipProperty[Any]) -> Relation:
+def relation_of(prop: RelationshipProperty[Any]) -> Relation:
+    """The relation that a property of a mapper is."""
     found = _relations.get(id(prop))
     if found is None:
         found = (prop, Relation(f"{prop.parent.class_.__name__}.{prop.key}", _kind(prop)))
@@ -76,7 +87,7 @@ def _kind(prop: RelationshipProperty[Any]) -> str:
 
 def relations_in(path: Sequence[object]) -> list[Relation]:
     """The relations along a path of the mapper, in order."""
-    return [_relation(element) for element in path if isinstance(element, RelationshipProperty)]
+    return [relation_of(element) for element in path if isinstance(element, RelationshipProperty)]
 
 
 def column(state: Any, key: str) -> str:
@@ -137,7 +148,7 @@ def _siblings(attributes: Mapping[Any, object]) -> tuple[str, ...]:
     for one, other in combinations(many, 2):
         shorter = min(len(one), len(other))
         if one[:shorter] != other[:shorter]:
-            found.update(dict.fromkeys([_relation(one[-1]).name, _relation(other[-1]).name]))
+            found.update(dict.fromkeys([relation_of(one[-1]).name, relation_of(other[-1]).name]))
     return tuple(found)
 
 
