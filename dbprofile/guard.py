@@ -14,11 +14,12 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-__all__ = ["FAULT_LIMIT", "faults", "guarded", "reraising", "reset_faults", "unguarded"]
+__all__ = ["FAULT_LIMIT", "faults", "gathering", "guarded", "reraising", "reset_faults", "unguarded"]
 
 P = ParamSpec("P")
+A = TypeVar("A")
 R = TypeVar("R")
 D = TypeVar("D")
 
@@ -129,6 +130,29 @@ def guarded(name: str, default: D, *, hot: bool = False) -> Callable[[Callable[P
         return call
 
     return decorate
+
+
+def gathering(functions: Iterable[tuple[str, Callable[[A], Iterable[R]]]]) -> Callable[[A], list[R]]:
+    """Functions of one argument asked in turn, each under a guard of its own but without a call for it: what they answer, in one list.
+
+    Args:
+        functions: each with the name of its place.
+    """
+    asked = [(_places.setdefault(name, _Place(name)), function) for name, function in functions]
+
+    def gather(argument: A) -> list[R]:
+        found: list[R] = []
+        for place, function in asked:
+            if place.failures < FAULT_LIMIT:
+                try:
+                    found += tuple(function(argument))  # all that one has to say, or nothing
+                except Exception as error:
+                    if _reraise or _is_interruption(error):
+                        raise
+                    place.fault(error)
+        return found
+
+    return gather
 
 
 _HOT_GUARD: Final = """

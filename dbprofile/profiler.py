@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from copy import copy
 from fnmatch import fnmatchcase
@@ -22,7 +22,7 @@ from dbprofile.errors import ConfigurationError
 from dbprofile.findings.finding import Finding
 from dbprofile.findings.report import Report
 from dbprofile.findings.silence import Silence, Silenced
-from dbprofile.guard import guarded
+from dbprofile.guard import gathering, guarded
 from dbprofile.output.sinks import LogSink
 from dbprofile.output.told import Told
 from dbprofile.rules.rule import Rule
@@ -67,7 +67,7 @@ class Profiler:
     ) -> None:
         self.settings = Settings.of(settings)
         self.rules: tuple[Rule, ...] = tuple(rules) if rules is not None else self.settings.rules()
-        self._asked = tuple(map(_guarded_rule, self.rules))
+        self._ask = gathering((_place("rule", rule), rule) for rule in self.rules)
         self.sinks: tuple[Sink, ...] = tuple(sinks)
         self.silence = self.settings.silence()
         self.settings.apply()
@@ -148,10 +148,12 @@ class Profiler:
 
     def report(self, profile: Profile) -> Report:
         """Ask the rules about a profile. Worst findings first, then the most avoidable time."""
-        analysis = _analysed(profile)
+        analysis = _analysed(profile) if profile.happened else None
         if analysis is None:
             return Report(profile)
-        findings = [finding for ask in self._asked for finding in ask(analysis)]
+        findings = self._ask(analysis)
+        if not findings:
+            return Report(profile)
         findings.sort(key=lambda finding: (-finding.severity, -finding.avoidable_seconds, -finding.seconds))
         return _split(self.silence, tuple(findings), profile)
 
@@ -202,12 +204,8 @@ class Profiler:
         if not self.sinks or (scope.kind not in UNIT_KINDS and scope.outer is not None):
             return  # nobody listens, or the scope round it delivers
         report = self.report(profile)
-        own = _own([*report.findings, *(each.finding for each in report.silenced)], profile)
-        report = Report(
-            profile,
-            tuple(finding for finding in report.findings if finding in own),
-            tuple(each for each in report.silenced if each.finding in own),
-        )
+        if report.findings or report.silenced:
+            report = _of_this_unit(report)
         with muted():  # a sink may keep reports in the application's own database
             for tell in self._told["report"]:
                 tell(report)
@@ -223,11 +221,22 @@ def _stands_alone(scope: Scope) -> bool:
     return scope.kind in UNIT_KINDS or (scope.kind != "test" and scope.outer is None)
 
 
-def _own(findings: Sequence[Finding], profile: Profile) -> tuple[Finding, ...]:
-    """Findings that no scope inside delivers: of this unit, or of no unit at all."""
+def _of_this_unit(report: Report) -> Report:
+    """Without findings that a scope inside delivers: what is left is of this unit, or of no unit at all."""
+    profile = report.profile
     inner = {query.unit for query in profile.queries if isinstance(query.unit, tuple) and query.unit[0] in UNIT_KINDS}
     inner.discard(profile.unit)
-    return tuple(finding for finding in findings if not any(query.unit in inner for query in finding.queries))
+    if not inner:
+        return report
+
+    def is_own(finding: Finding) -> bool:
+        return not any(query.unit in inner for query in finding.queries)
+
+    return Report(
+        profile,
+        tuple(filter(is_own, report.findings)),
+        tuple(each for each in report.silenced if is_own(each.finding)),
+    )
 
 
 def _split(silence: Silence, findings: tuple[Finding, ...], profile: Profile) -> Report:
@@ -247,18 +256,14 @@ def _analysed(profile: Profile) -> Analysis | None:
     return analyse(profile)
 
 
-def _guarded_rule(rule: Rule) -> Callable[[Analysis], Sequence[Finding]]:
-    return _failing_open("rule", rule, lambda analysis: tuple(rule(analysis)), ())
+def _safe(sink: Callable[P, R]) -> Callable[P, R | None]:
+    """A sink under a guard of its own: one that fails again and again switches itself off, and no other."""
+    return guarded(_place("sink", sink), None)(sink)
 
 
-def _safe(sink: Callable[..., object]) -> Callable[..., object]:
-    return _failing_open("sink", sink, sink, None)
-
-
-def _failing_open(what: str, owner: object, call: Callable[P, R], default: D) -> Callable[P, R | D]:
-    """A call under a guard of its owner's: one that fails again and again switches itself off, and no other."""
+def _place(what: str, owner: object) -> str:
     named = owner if hasattr(owner, "__qualname__") else type(owner)
-    return guarded(f"{what} {named.__module__}.{named.__qualname__}", default)(call)
+    return f"{what} {named.__module__}.{named.__qualname__}"
 
 
 # --- which profiler -------------------------------------------------------------------------------------------------

@@ -57,6 +57,12 @@ class Profile:
     unfinished: int = 0
     """Statements that were begun and whose end nobody told: they may not even have been sent. Only where an adapter can but listen."""
 
+    @property
+    def happened(self) -> bool:
+        """Whether anything was recorded that could be judged."""
+        seen = self.queries or self.counters or self.connections or self.eager_loads
+        return bool(seen or self.late or self.untracked or self.unfinished)
+
     @cached_property
     def _classes(self) -> tuple[str, ...]:
         return tuple(map(counting_class, self.queries))

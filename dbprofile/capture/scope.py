@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
 from itertools import count
 from operator import attrgetter
@@ -144,8 +144,9 @@ class Scope:
         self.stopped: int | None = None
         self._wall = time.time_ns()
         self.began = time.perf_counter_ns()
-        self._outside = unseen.outside.copy()
-        self._late = unseen.late.copy()
+        # Plain dictionaries: a Counter copies itself in Python.
+        self._outside = dict(unseen.outside)
+        self._late = dict(unseen.late)
         self.lane()  # number 0 is that of the opener, whoever queries first
 
     # --- the hot path -------------------------------------------------------------------------------------------
@@ -321,21 +322,9 @@ class Scope:
             self._number = next_number()
         return self._number
 
-    @contextmanager
-    def entered(self) -> Iterator[Scope]:
+    def entered(self) -> AbstractContextManager[Scope]:
         """Make the scope current for one step, without closing it at the end."""
-        if self._generation != _generation:
-            self.open = False  # a body that goes on in the child of a fork
-        rooted = self.open and self.root is None
-        if rooted:
-            self.root = _root_frame(sys._getframe(2))  # noqa: SLF001 - as in __enter__, past contextlib's frame
-        try:
-            with made_current(self):
-                yield self
-        finally:
-            if rooted:
-                # A frame holds what its function does: the response too, and nobody else may be holding that.
-                self.root = None
+        return _Step(self)
 
     @guarded("scope.settle", None)
     def settle(self) -> None:
@@ -547,18 +536,51 @@ def _late_receiver(closed: Scope) -> Scope | None:
 
 def _reset(token: Token[Scope | None]) -> None:
     # Entered in one context, left in another (an async generator closed elsewhere): the variable there is not ours.
-    with suppress(ValueError):
+    try:  # noqa: SIM105 - suppress() is three calls
         _CURRENT.reset(token)
+    except ValueError:
+        pass
 
 
-@contextmanager
-def made_current(scope: Scope | None) -> Iterator[None]:
+class made_current:  # noqa: N801 - a context manager, as contextlib.suppress
     """For the duration of a block statements of this context belong to a scope, or to none."""
-    token = _CURRENT.set(scope)
-    try:
-        yield
-    finally:
-        _reset(token)
+
+    # A class, and not a generator under contextlib's decorator: four calls less, several times in each request.
+    __slots__ = ("_scope", "_token")
+
+    def __init__(self, scope: Scope | None) -> None:
+        self._scope = scope
+
+    def __enter__(self) -> None:
+        self._token = _CURRENT.set(self._scope)
+
+    def __exit__(self, *error: object) -> None:
+        _reset(self._token)
+
+
+class _Step:
+    """A scope that is current for one step, and open for the next."""
+
+    __slots__ = ("_rooted", "_scope", "_token")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def __enter__(self) -> Scope:
+        scope = self._scope
+        if scope._generation != _generation:  # noqa: SLF001 - a Scope's
+            scope.open = False  # a body that goes on in the child of a fork
+        self._rooted = scope.open and scope.root is None
+        if self._rooted:
+            scope.root = _root_frame(sys._getframe(1))  # noqa: SLF001 - as in Scope.__enter__
+        self._token = _CURRENT.set(scope)
+        return scope
+
+    def __exit__(self, *error: object) -> None:
+        _reset(self._token)
+        if self._rooted:
+            # A frame holds what its function does: the response too, and nobody else may be holding that.
+            self._scope.root = None
 
 
 def muted() -> AbstractContextManager[None]:

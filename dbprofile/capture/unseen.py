@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter as Tally
+from collections.abc import Mapping
 from typing import Final
 
 __all__ = ["NAME_LIMIT", "here", "late", "of_this_thread", "outside", "renew", "since", "thread_name"]
@@ -37,9 +38,9 @@ def thread_name() -> str:
     return threading.current_thread().name
 
 
-def since(before: Tally[str], now: Tally[str]) -> dict[str, int]:
+def since(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
     """What was counted between a copy and now."""
-    return {name: number - before[name] for name, number in list(now.items()) if number > before[name]}
+    return {name: number - before.get(name, 0) for name, number in list(now.items()) if number > before.get(name, 0)}
 
 
 def renew() -> None:

@@ -71,22 +71,30 @@ class Runs:
 
     def __init__(self) -> None:
         self._numbers: list[int] = []
-        self._runs: list[Run] = []
+        # What a Run is made of, until somebody asks for it: most queries are the last of their rows.
+        self._runs: list[Run | tuple[hooks.Lineage, int, str]] = []
 
-    def add(self, run: Run) -> None:
-        """A query has just been sent that loads objects."""
+    def add(self, lineage: hooks.Lineage, depth: int, sql: str) -> None:
+        """A query has just been sent that loads objects; the arguments are those of its ``Run``."""
         if _take_number is not None:
             self._numbers.append(_take_number())
-            self._runs.append(run)
+            self._runs.append((lineage, depth, sql))
 
     def before(self, number: int) -> tuple[int, Run] | None:
         """The last run that began below a row's number, with its own."""
         index = bisect_left(self._numbers, number) - 1
-        return (self._numbers[index], self._runs[index]) if index >= 0 else None
+        return (self._numbers[index], self._at(index)) if index >= 0 else None
 
     def shallower(self, depth: int) -> Run | None:
         """The last run whose rows lie on a shorter path."""
-        return next((run for run in reversed(self._runs) if run.depth < depth), None)
+        runs = map(self._at, reversed(range(len(self._runs))))
+        return next((run for run in runs if run.depth < depth), None)
+
+    def _at(self, index: int) -> Run:
+        run = self._runs[index]
+        if isinstance(run, tuple):
+            run = self._runs[index] = Run(*run)
+        return run
 
 
 #: Lanes of one scope whose runs are kept; a scope that is cut again and again (a websocket) opens ever new ones.

@@ -9,7 +9,7 @@ from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.context import QueryContext
 
 from dbprofile import hooks
-from dbprofile_sqlalchemy.lineages import Run, below, find_run, lineage_of, runs_of
+from dbprofile_sqlalchemy.lineages import below, find_run, lineage_of, runs_of
 from dbprofile_sqlalchemy.marks import LOADER, MODEL, OPERATION, WRITE
 from dbprofile_sqlalchemy.relations import Relation, Shape, column
 
@@ -91,10 +91,9 @@ def loaded(watch: hooks.Stopwatch, shape: Shape) -> None:
     sql: Any = query.raw_sql  # which is text already, from SQLAlchemy
     if why.variant in {"refresh", "deferred", "polymorphic"} and why.parent_lineage is not None:
         # The object keeps its place in the world. Its own path stays as it is, so nothing lies beyond ours.
-        run = Run(why.parent_lineage, _ANY_DEPTH, sql)
+        runs_of(watch).add(why.parent_lineage, _ANY_DEPTH, sql)
     else:
-        run = Run(why.lineage, len(shape.path), sql)
-    runs_of(watch).add(run)
+        runs_of(watch).add(why.lineage, len(shape.path), sql)
 
 
 #: Longer than any path.

@@ -118,7 +118,7 @@ def _only_reads(query: hooks.Query) -> bool:
     if why is not None and why.role == "write":
         return False
     sql = query.raw_sql
-    return type(sql) is str and sql[:32].lstrip().upper().startswith(_READS)
+    return type(sql) is str and (sql.startswith("SELECT") or sql[:32].lstrip().upper().startswith(_READS))
 
 
 def _taking_back(original: _Method) -> _Method:

@@ -40,6 +40,7 @@ DOORS = {
     "asked for every statement: it reads a variable, and a guard would double its price": (
         r"dbprofile\.capture\.scope\.(receiver|current_scope)",
         r"dbprofile\.capture\.unseen\.of_this_thread",
+        r"dbprofile_django\.uses\.is_auditing",
     ),
     "called in the place of a library's own function, which it calls; of ours it calls what is guarded": (
         r"dbprofile\.streaming\.serve",
