@@ -115,7 +115,7 @@ def rows_written(log: QueryLog) -> Mapping[str, int]:
     tally: Tally[str] = Tally()
     for sent in log.sent:
         statement = sent.statement
-        if sent.kind == "insert" or statement.verb in _ADDS_ROWS:
+        if statement.verb in _ADDS_ROWS:
             rows = sum(map(_rows_written, sent.queries)) if sent.queries else sent.count
             tally[next(iter(statement.written or statement.tables), "")] += rows
     return {table: rows for table, rows in tally.items() if rows}

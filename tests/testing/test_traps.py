@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+import unittest
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,7 +21,7 @@ import dbprofile_sqlalchemy
 from dbprofile.capture.objects import held_objects
 from dbprofile.sql.statement import Statement
 from dbprofile.testing import QueryScale, assert_queries, at_least, at_most, between, record_queries
-from dbprofile_pytest import fixtures
+from dbprofile_pytest import AssertQueries, fixtures
 from tests import services
 from tests.integrations.django import project
 from tests.integrations.django.conftest import sqlite  # noqa: F401 - a fixture
@@ -28,6 +29,7 @@ from tests.integrations.django.shop.models import Order
 from tests.integrations.django.shop.models import fill as fill_shop
 from tests.integrations.sqlalchemy.models import Author, Base, Country, Tag
 from tests.integrations.sqlalchemy.models import fill as fill_library
+from tests.sources import shop as database
 from tests.testing import shop
 
 
@@ -64,6 +66,24 @@ def test_trap_01_transaction_control_of_sqlalchemy(engine: Engine) -> None:
             session.scalars(select(Tag.id)).all()
         session.scalars(select(Author.id)).all()
         session.commit()
+
+
+class TestTrap02SetUpAndTearDownInTheCallPhase(unittest.TestCase):
+    def setUp(self) -> None:
+        self.connection = self.enterContext(database())
+        shop.order_list(self.connection)
+
+    def tearDown(self) -> None:
+        shop.order_list(self.connection)
+
+    @pytest.mark.queries(1)
+    def test_the_method_alone_is_counted(self) -> None:
+        shop.all_orders(self.connection)
+
+    @unittest.expectedFailure
+    @pytest.mark.queries(0)
+    def test_and_judged(self) -> None:
+        shop.all_orders(self.connection)
 
 
 @pytest.mark.usefixtures("django")
@@ -182,8 +202,6 @@ def test_trap_12_the_identity_map(engine: Engine) -> None:
 
 @given(strategies.lists(strategies.integers(1, 5), min_size=3, max_size=3))
 def test_trap_13_test_code_as_n_plus_one(numbers: list[int]) -> None:
-    from tests.sources import shop as database  # noqa: PLC0415 - no fixture for each example
-
     with database() as connection, assert_queries(nplusone=False):
         for number in numbers:
             shop.once_for_each(connection, number)
@@ -262,6 +280,7 @@ def test_trap_25_long_failures(connection: sqlite3.Connection) -> None:
     assert len(lines) <= 25
 
 
-def test_trap_27_fixtures_of_functions_under_given() -> None:
-    definition: Any = fixtures.assert_queries
-    assert definition._fixture_function_marker.scope == "session"
+@given(number=strategies.integers(1, 5))
+def test_trap_27_fixtures_of_functions_under_given(assert_queries: AssertQueries, number: int) -> None:
+    with database() as connection, assert_queries(1):
+        shop.customer(connection, number)
