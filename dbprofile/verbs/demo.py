@@ -25,8 +25,11 @@ HELP: Final = "show what dbprofile says, on a small shop with planted faults"
 FRAMEWORKS: Final[Mapping[str, tuple[str, ...]]] = {
     "django": ("django",),
     "flask": ("flask", "sqlalchemy"),
-    "fastapi": ("fastapi", "sqlalchemy", "httpx", "aiosqlite"),
+    "fastapi": ("fastapi", "sqlalchemy", "greenlet", "httpx", "aiosqlite"),
 }
+
+#: What going on serving needs besides.
+_SERVERS: Final[Mapping[str, tuple[str, ...]]] = {"fastapi": ("uvicorn",)}
 
 _NAMES: Final = {"django": "Django", "flask": "Flask", "fastapi": "FastAPI"}
 
@@ -58,7 +61,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--with", dest="framework", choices=FRAMEWORKS, help="the framework (default: the first installed)"
     )
-    parser.add_argument("--port", type=int, help="go on serving the shop at this port of 127.0.0.1")
+    parser.add_argument("--port", type=_port, help="go on serving the shop at this port of 127.0.0.1")
+
+
+def _port(given: str) -> int:
+    port = int(given) if given.isdecimal() else 0
+    if not 0 < port < 65_536:
+        raise argparse.ArgumentTypeError(f"{given!r} is no port; a number from 1 to 65535 is")
+    return port
 
 
 def perform(arguments: argparse.Namespace) -> int:
@@ -67,7 +77,7 @@ def perform(arguments: argparse.Namespace) -> int:
     Raises:
         ConfigurationError: if the framework asked for, or any at all, is not installed.
     """
-    framework = _installed(arguments.framework)
+    framework = _installed(arguments.framework, serves=arguments.port is not None)
     reports: list[Report] = []
     with _shop(framework) as shop, contextlib.redirect_stderr(sys.stdout):
         shop.prepare()
@@ -91,8 +101,9 @@ def _count(reports: list[Report], path: str) -> int:
     return next((report.profile.query_count for report in reports if report.profile.name == name), 0)
 
 
-def _installed(wanted: str | None) -> str:
-    for framework, modules in FRAMEWORKS.items():
+def _installed(wanted: str | None, *, serves: bool) -> str:
+    for framework, needed in FRAMEWORKS.items():
+        modules = (*needed, *_SERVERS.get(framework, ())) if serves else needed
         missing = [module for module in modules if importlib.util.find_spec(module) is None]
         if wanted in {None, framework} and not missing:
             return framework
@@ -100,7 +111,9 @@ def _installed(wanted: str | None) -> str:
             raise ConfigurationError(
                 f"dbprofile: the demo with {wanted} needs {', '.join(missing)}; pip install {' '.join(missing)}"
             )
-    raise ConfigurationError("dbprofile: the demo needs a framework; pip install django")
+    raise ConfigurationError(
+        "dbprofile: the demo needs a framework; pip install django, or pip install flask sqlalchemy"
+    )
 
 
 @contextlib.contextmanager
