@@ -1,6 +1,7 @@
 import pytest
 
 from dbprofile.analysis.grouping import analyse
+from dbprofile.capture.callsite import CallSite
 from dbprofile.capture.counters import Counter
 from dbprofile.capture.query import Query
 from tests.building import LOOP, MAIN, SERIALIZER, SQLITE, VIEW, profile, read
@@ -118,3 +119,54 @@ def test_executions_that_may_belong_to_two_loops_are_added_to_none() -> None:
     another = [read(BOOK, (n,), path=(SERIALIZER, MAIN)) for n in range(10, 14)]
 
     assert [group.count for group in analyse(profile(*one, *another, counters=(counter,))).loops] == [4, 4]
+
+
+# --- the origin ------------------------------------------------------------------------------------------------------
+
+
+def origin(*before: Query, after: tuple[Query, ...] = ()) -> Query | None:
+    (group,) = analyse(profile(*before, *[read(BOOK, (n,)) for n in range(4)], *after)).loops
+    return group.origin
+
+
+def test_what_has_more_rows_than_turns_is_the_origin_only_in_the_function_of_the_loop() -> None:
+    same = CallSite(LOOP.file, 20, LOOP.function)
+    here = read("SELECT id FROM book", rows=9, path=(same, MAIN))
+    elsewhere = read("SELECT id FROM shelf", rows=9, path=(SERIALIZER, MAIN))
+
+    assert origin(here, elsewhere) is here
+    assert origin(elsewhere) is None
+    assert origin(read("SELECT id FROM book", rows=3, path=(same, MAIN))) is None
+    assert origin(read("SELECT id FROM book", rows=None, path=(same, MAIN))) is None
+    unplaced = read("SELECT id FROM book", rows=9, path=(same, MAIN))
+    unplaced.call_site = None
+    assert origin(unplaced) is None
+
+
+def test_what_was_read_afterwards_or_only_written_is_no_origin() -> None:
+    listing = read("SELECT id FROM book", rows=4, path=(VIEW, MAIN))
+    written = read("UPDATE shelf SET full = 1 RETURNING id", rows=4, path=(VIEW, MAIN), role="write")
+
+    listing.started = 10**18
+
+    assert origin(written, after=(listing,)) is None
+
+
+@pytest.mark.parametrize(
+    ("lane", "at", "rows", "role", "counts"),
+    [
+        (0, 1, 3, "read", [3]),
+        (0, 99, 3, "read", [3]),
+        (0, 1, 4, "read", []),
+        (2, 1, 3, "read", []),
+        (0, 99.5, 3, "read", []),
+        (0, 1, 3, "eager", []),
+    ],
+    ids=["a list", "just over", "of another length", "read by one of them", "not over yet", "loaded for others"],
+)
+def test_parallel_turns_were_made_by_a_read_of_another_lane_that_was_over(
+    lane: int, at: float, rows: int, role: str, counts: list[int]
+) -> None:
+    made = read("SELECT id FROM book", rows=rows, path=(VIEW, MAIN), at=at, role=role, lane=lane)
+
+    assert loop_counts([made, *[read(BOOK, (n,), lane=n + 1, at=100 + n) for n in range(3)]]) == counts

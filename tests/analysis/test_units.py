@@ -1,3 +1,5 @@
+import pytest
+
 from dbprofile.analysis.log import Log
 from dbprofile.analysis.units import by_unit, role
 from dbprofile.capture.query import Query
@@ -75,3 +77,60 @@ def test_infrastructure_and_failures_are_in_no_unit() -> None:
     failed = read("SELECT id FROM job")
     failed.error = "OperationalError"
     assert units(failed, read("SELECT id FROM session", role="infra"), read("SAVEPOINT a")) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "judged"),
+    [
+        (read("SELECT id FROM book"), "read"),
+        (read("SELECT id FROM book", role="lazy"), "lazy"),
+        (read("SELECT id FROM book", role="write"), "write"),
+        (read("UPDATE book SET title = ?", (1,)), "write"),
+        (read("WITH gone AS (DELETE FROM book RETURNING id) SELECT id FROM gone"), "write"),
+        (read("CALL reprice(1)"), "read"),
+        (read("SET search_path TO shop", role="write"), ""),
+        (read("PRAGMA foreign_keys"), ""),
+        (read("EXPLAIN SELECT id FROM book"), ""),
+    ],
+    ids=lambda given: given.sql if isinstance(given, Query) else given,
+)
+def test_a_query_is_judged_by_its_verb_before_its_reason(query: Query, judged: str) -> None:
+    assert role(query) == judged
+
+
+def test_of_a_query_without_a_reason_its_text_says_what_it_is() -> None:
+    reading, writing = read("SELECT id FROM book"), read("DELETE FROM book")
+    reading.provenance = writing.provenance = None
+
+    assert (role(reading), role(writing)) == ("read", "write")
+    assert units(reading, writing) == [2]
+
+
+def worked_off(claim: str, values: tuple[object, ...] = ("new",), **keywords: str) -> list[int]:
+    """The units of three jobs of a queue, each asked for anew."""
+    queries: list[Query] = []
+    for n in range(3):
+        queries += [read(claim, values, **keywords), write(DONE, ("done", n))]  # type: ignore[arg-type]
+    return units(*queries)
+
+
+def test_only_a_limited_or_ordered_question_is_a_claim() -> None:
+    assert worked_off("SELECT id FROM job WHERE state = ? LIMIT 1") == [2, 2, 2]
+    assert worked_off("SELECT id FROM job WHERE state = ?") == [6]
+    assert worked_off("SELECT count(*) FROM job WHERE state = ? LIMIT 1") == [6]
+    assert worked_off("SELECT id FROM job WHERE state = ? LIMIT 1", role="eager") == [6]
+
+
+def test_a_claim_of_one_statement_picks_one_row_of_many() -> None:
+    def claimed(taken: str, *, differ: bool = False) -> list[int]:
+        queries: list[Query] = []
+        for n in range(3):
+            queries += [write(taken, (n if differ else 1,)), read("SELECT id FROM customer WHERE id = ?", (n,))]
+        return units(*queries)
+
+    assert claimed("DELETE FROM job WHERE id = (SELECT id FROM job WHERE kind = ? LIMIT 1)") == [2, 2, 2]
+    assert claimed("DELETE FROM job WHERE id = (SELECT id FROM job WHERE kind = ? ORDER BY id)") == [2, 2, 2]
+    assert claimed("DELETE FROM job WHERE id IN (SELECT id FROM job WHERE kind = ?)") == [6]
+    assert claimed("DELETE FROM job WHERE kind = ? ORDER BY id LIMIT 1") == [6]
+    assert claimed("INSERT INTO job (id) SELECT id FROM plan WHERE id IN (SELECT id FROM due WHERE kind = ? LIMIT 1)") == [6]  # fmt: skip
+    assert claimed("DELETE FROM job WHERE id = (SELECT id FROM job WHERE kind = ? LIMIT 1)", differ=True) == [6]
