@@ -288,3 +288,83 @@ def test_objects_of_unknown_origin_came_from_what_is_likely() -> None:
     (group,) = written([rows, *saves])
 
     assert group.origin is rows
+
+
+def test_a_flush_of_twenty_rows_is_no_small_thing_and_one_without_a_head_is_no_thing() -> None:
+    def flush(number: int, lines: int, heads: int = 1) -> list[Query]:
+        head, parts = (
+            write("INSERT INTO orders (id) VALUES (?)", (number,)),
+            write("INSERT INTO line (id) VALUES (?)", (number,)),
+        )
+        head.batch_size, parts.batch_size = heads, lines
+        return call("flush", number, head, parts)  # fmt: skip
+
+    assert turns([query for n in range(3) for query in flush(n, 18)]) == [3]
+    assert turns([query for n in range(3) for query in flush(n, 19)]) == []
+    assert turns([query for n in range(3) for query in flush(n, 3, heads=2)]) == []
+
+
+def test_a_batch_of_one_is_one_row() -> None:
+    queries = [write(INSERT, (n,)) for n in range(4)]
+    for query in queries:
+        query.batch_size = 1
+
+    assert turns(queries) == [4]
+
+
+def test_what_was_undone_is_written_again_also_in_one_transaction() -> None:
+    attempts = [write(INSERT, (1,), transaction=1) for _ in range(4)]
+    assert turns(attempts) == [4]
+    for attempt in attempts:
+        attempt.undone = True
+    assert turns(attempts) == []
+
+
+def test_changes_of_which_two_met_a_row_are_a_loop() -> None:
+    queries = [write(UPDATE, (n, n)) for n in range(4)]
+    for query, met in zip(queries, (0, 1, 1, 0), strict=True):
+        query.affected_rows = met
+
+    assert turns(queries) == [4]
+
+
+def test_one_row_that_is_refreshed_behind_every_turn_is_a_question_of_its_own() -> None:
+    above = origin_of(read("SELECT id FROM user", rows=1))
+
+    def followed(times: int, *, variant: str = "refresh") -> list[int]:
+        queries: list[Query] = []
+        for n in range(times + 2):
+            queries += call("flush", n, write(INSERT, (n,)))
+            if n < times:
+                queries.append(lazy("Visit.user", "u", above, kind="", variant=variant))
+        return [len(group.followed) for group in written(queries)]
+
+    assert followed(2) == [2]
+    assert followed(3) == [0]
+    assert followed(2, variant="") == [0]
+
+
+def test_a_refresh_that_something_lies_before_belongs_to_no_turn() -> None:
+    above = origin_of(read("SELECT id FROM book", rows=3))
+    queries: list[Query] = []
+    for n in range(3):
+        queries += [
+            *call("flush", n, write(INSERT, (n,))),
+            read(f"SELECT id FROM note_{n}", path=(VIEW, MAIN)),
+            lazy("Visit.book", n, above, kind="", variant="refresh"),
+        ]
+
+    assert [len(group.followed) for group in written(queries)] == [0]
+
+
+def test_the_origin_is_the_query_of_the_objects_and_none_that_is_like_it() -> None:
+    other = read("SELECT id, title FROM book", rows=3, path=(LOOP, MAIN))
+    rows = read("SELECT id, title FROM book", rows=9, path=(VIEW, MAIN))
+    saves = [q for n in range(3) for q in call("save", n, write(UPDATE, (n, n)))]
+    for query in saves:
+        assert query.provenance is not None
+        query.provenance.parent_lineage = origin_of(rows).child("S", "Book.author")
+    lazily = lazy("Book.author", 1, origin_of(rows), path=(MAIN,))
+    (group,) = written([lazily, other, rows, *saves])
+
+    assert group.origin is rows
