@@ -35,6 +35,8 @@ def read_saved(file: str, root: Root) -> list[Report]:
     name = "standard input" if file == "-" else file
     try:
         if file == "-":
+            if sys.stdin is None:  # closed by the shell: `<&-`
+                raise ConfigurationError("dbprofile: there is no standard input; name a file")
             content = sys.stdin.buffer.read()
         else:
             with open(file, "rb") as opened:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 from dbprofile.errors import ConfigurationError
 from dbprofile.output.terminal import Terminal
@@ -34,7 +35,21 @@ def write_text(text: str, file: str | None) -> None:
 
 
 def print_text(text: str) -> None:
-    """Write a text to standard output. What that has no sign for is replaced, not refused."""
+    """Write a text to standard output. What that has no sign for is replaced, not refused.
+
+    Raises:
+        BrokenPipeError: if nobody reads on.
+        ConfigurationError: if it cannot be written for another reason.
+    """
+    if sys.stdout is None:  # closed by the shell: `>&-`
+        return
     encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        with suppress(OSError):
+            sys.stdout.close()  # else the interpreter tries again when it ends
+        raise ConfigurationError(f"dbprofile: cannot write to standard output: {error.strerror}") from error

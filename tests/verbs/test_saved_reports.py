@@ -141,6 +141,30 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(shop: Shop, save: Save) -
         assert process.wait(60) == 0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_is_said_in_one_line(shop: Shop, save: Save) -> None:
+    save("page.json", shops.many_queries(shop))
+    command = [sys.executable, "-m", "dbprofile", "report", "page.json"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, cwd=shop.root, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "dbprofile: cannot write to standard output: No space left on device\n",
+    )
+
+
+def test_closed_streams_are_no_crash(
+    shop: Shop, save: Save, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = save("page.json", shops.many_queries(shop))
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["report", "-"]) == 2
+    assert capsys.readouterr().err == "dbprofile: there is no standard input; name a file\n"
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["report", name]) == 0
+    assert main(["findings", name]) == 1
+
+
 def replace_name(report: Report, name: str) -> Report:
     return replace(report, profile=replace(report.profile, name=name))
 
