@@ -1,4 +1,4 @@
-"""Saved: files of reports, one JSON object a line, as ``dbprofile run --json`` and the console ``json`` write them."""
+"""Saved: files of reports, one JSON object a line, as ``dbprofile run --json`` and the console ``json`` write them; logs too."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ __all__ = ["read_saved", "reports_in"]
 VERSION: Final = 1
 #: Kinds of JSON of ours that are no report.
 _OTHERS: Final = {"tests": "the record of a test run", "baseline": "a baseline", "statement": "one statement"}
+#: How each of our objects begins, as we write it.
+_BEGIN: Final = '{"dbprofile":'
 _HOW: Final = "`dbprofile run --json FILE` writes one"
 
 
@@ -54,7 +56,8 @@ def reports_in(text: str, name: str, root: Root) -> list[Report]:
     """The reports of a text, in its order.
 
     Args:
-        text: one object, on one line or several; or one object a line.
+        text: one object, on one line or several; or one object a line, where lines of others in between, and what a log puts
+            before ours, are passed over.
         name: what the text is called in messages.
         root: the folder that paths are relative to.
 
@@ -68,6 +71,8 @@ def reports_in(text: str, name: str, root: Root) -> list[Report]:
     if isinstance(whole, Mapping):  # laid out by a tool
         return [_report(whole, name, root)]
     several = len(numbered) > 1
+    ours = [(number, line[at:]) for number, line in numbered if (at := line.find(_BEGIN)) >= 0]
+    numbered = ours or numbered[:1]
     return [_report(_parsed(line), f"line {number} of {name}" if several else name, root) for number, line in numbered]
 
 
@@ -76,7 +81,7 @@ def _parsed(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return "it ends too early" if text.startswith('{"dbprofile"') else None
+        return "it ends too early" if text.startswith(_BEGIN) else None
 
 
 def _report(document: object, name: str, root: Root) -> Report:

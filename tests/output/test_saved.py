@@ -163,9 +163,15 @@ def test_a_file_that_was_cut_off_is_damaged(shop: Shop) -> None:
 
 
 def test_the_line_at_fault_is_named(shop: Shop) -> None:
-    assert refusal(render([shops.fine(shop)], root=shop.root) + "\nnothing\n").startswith(
-        "dbprofile: line 2 of page.json is no saved report"
-    )
+    line = render([shops.fine(shop)], root=shop.root)
+    assert refusal(f"{line}\n{line[:100]}\n").startswith("dbprofile: line 2 of page.json is damaged: it ends too early")
+
+
+def test_lines_of_a_server_between_ours_are_passed_over(shop: Shop) -> None:
+    line = render([shops.slow(shop)], root=shop.root, queries=False, beside={"pid": 7})
+    log = f'Watching for file changes\n[25/Nov/2026] "GET / HTTP/1.1" 200 12\nINFO dbprofile {line}\n{{}}\n{line}\n'
+
+    assert [report.profile.number for report in reports_in(log, "server.log", shop.root)] == [43, 43]
 
 
 DAMAGES: list[tuple[list[Any], Any, str]] = [
