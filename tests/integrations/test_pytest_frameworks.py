@@ -507,9 +507,14 @@ from dbprofile.testing import QueryAssertions
 from factories import orders
 from shop.models import Order
 
-@pytest.fixture(params=["db", "transactional_db"])
+@pytest.fixture(
+    params=[
+        pytest.param("db", marks=pytest.mark.django_db),
+        pytest.param("transactional_db", marks=pytest.mark.django_db(transaction=True)),
+    ]
+)
 def database(request):
-    request.getfixturevalue(request.param)
+    return request.param
 
 def test_savepoints(database, assert_queries):
     with assert_queries(2), transaction.atomic():
