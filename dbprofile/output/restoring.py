@@ -207,7 +207,8 @@ class _Restorer:
         if "queries" in one:
             yield from (self._queries[index] for index in one.integers("queries", below=len(self._queries)))
             return
-        alike = Query(statement.text if statement is not None else "", self._database(""))
+        text = statement.text if statement is not None else ""
+        alike = Query(text, self._database(""), call_site=self._place(one.inner("trigger")))
         for _ in range(min(one.integer("query_count"), _MOST_QUERIES)):
             yield alike
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from django.apps import apps
@@ -59,7 +59,7 @@ def check_middleware(**_keywords: Any) -> list[CheckMessage]:
 
 def _is_on_for_all() -> bool:
     given = getattr(settings, SETTING, {})
-    if settings.DEBUG or "sample" in given:
+    if settings.DEBUG or (isinstance(given, Mapping) and "sample" in given):
         return False
     try:
         profiler = project_profiler()

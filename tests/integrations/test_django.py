@@ -126,6 +126,8 @@ OTHER = "django.middleware.common.CommonMiddleware"
         ({"DBPROFILE": {"slow_ms": 250}, "MIDDLEWARE": [OURS]}, []),
         ({"DBPROFILE": {"slow_mss": 250}, "MIDDLEWARE": [OURS]}, ["dbprofile.E001"]),
         ({"DBPROFILE": {"slow_ms": "fast"}, "MIDDLEWARE": [OURS]}, ["dbprofile.E001"]),
+        ({"DBPROFILE": 250, "MIDDLEWARE": [OURS]}, ["dbprofile.E001"]),
+        ({"DBPROFILE": {"profiler": "shop.nowhere"}, "MIDDLEWARE": [OURS]}, ["dbprofile.E001"]),
         ({"DBPROFILE": {"profiler": Profiler(sinks=[print])}, "MIDDLEWARE": [OURS]}, ["dbprofile.W004"]),
         ({"DBPROFILE": {"profiler": Profiler(sinks=[print], sample=0.1)}, "MIDDLEWARE": [OURS]}, []),
         ({"DBPROFILE": {"profiler": Profiler(sinks=[print])}, "MIDDLEWARE": [OURS], "DEBUG": True}, []),
@@ -133,6 +135,12 @@ OTHER = "django.middleware.common.CommonMiddleware"
 )
 def test_the_checks_name_a_mistake(settings: dict[str, Any], expected: list[str]) -> None:
     assert found(**settings) == expected
+
+
+def test_consumers_of_channels_need_middleware_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_installed = apps.is_installed
+    monkeypatch.setattr(apps, "is_installed", lambda name: name == "channels" or is_installed(name))
+    assert found(MIDDLEWARE=[OURS]) == ["dbprofile.W005"]
 
 
 def test_an_error_says_what_was_meant() -> None:

@@ -95,6 +95,7 @@ def test_the_line_and_the_findings_of_a_report_without_queries_are_there(shop: S
     assert shown[-1] == before[-1]
     assert 'Order.objects.filter(open=True).select_related("customer")  54 -> 4' in "\n".join(shown)
     assert "only counted" not in shown[0]
+    assert "        shop/middleware.py:12 in SiteMiddleware.__call__" in "\n".join(shown)
 
 
 def test_a_report_of_an_earlier_version_lacks_nothing_that_matters(shop: Shop) -> None:
