@@ -16,7 +16,7 @@ from dbprofile.output.renderers.json import finding_document
 from dbprofile.output.terminal import Terminal, visible
 from dbprofile.rules import DEFAULT_RULES
 from dbprofile.settings import project_root
-from dbprofile.verbs.options import add_colour
+from dbprofile.verbs.options import REPORTS, add_colour
 from dbprofile.verbs.printing import terminal_of, write_text
 from dbprofile.verbs.sources import reports_named
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "reports",
         nargs="+",
         metavar="FILE",
-        help="what `dbprofile run --json FILE` wrote, the oldest first; - is standard input",
+        help=f"the oldest first: {REPORTS}",
     )
     parser.add_argument(
         "--status",

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import Final
 
-__all__ = ["add_colour"]
+__all__ = ["REPORTS", "add_colour"]
+
+#: What a verb about saved reports reads.
+REPORTS: Final = (
+    'what `dbprofile run --json FILE` wrote, or the log of a server with console = "json"; - is standard input'
+)
 
 
 def add_colour(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from dbprofile.findings.report import Report
 from dbprofile.output.renderers import json, markdown, text
 from dbprofile.output.terminal import Terminal
 from dbprofile.settings import project_root
-from dbprofile.verbs.options import add_colour
+from dbprofile.verbs.options import REPORTS, add_colour
 from dbprofile.verbs.printing import terminal_of, write_text
 from dbprofile.verbs.sources import reports_named
 
@@ -22,7 +22,7 @@ FORMATS: Final = ("text", "json", "markdown")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the verb takes."""
-    parser.add_argument("report", metavar="FILE", help="what `dbprofile run --json FILE` wrote; - is standard input")
+    parser.add_argument("report", metavar="FILE", help=REPORTS)
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
     parser.add_argument("-o", dest="output", metavar="FILE", help="write to FILE, not to standard output")
     add_colour(parser)
