@@ -58,8 +58,9 @@ def parameter_sets(queries: Iterable[Query]) -> list[Hashable]:
         if digest is None:
             found.append(object())
             continue
-        if query.raw_sql is not text or query.database is not database:
-            text, database = query.raw_sql, query.database
+        sql = _text(query)
+        if sql != text or query.database is not database:
+            text, database = sql, query.database
             literals = tuple([value.hash for value in measured(query).values if value.hash is not None])
         found.append((literals, digest.hash, digest.count))
     return found

@@ -67,7 +67,7 @@ class Measure(NamedTuple):
 
 def measure(sql: object, dialect: str | Dialect = "generic", paramstyle: str | None = None) -> Measure:
     """The lists, limits and values of a text. Never raises; a text that was measured lately is not read again."""
-    text = read_text(sql)
+    text = sql if type(sql) is str else read_text(sql)
     return _cached(text, dialect, paramstyle) if len(text) <= 1024 else _measured(text, dialect, paramstyle)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from itertools import count
 from types import FrameType
 from typing import Any, Final
@@ -45,10 +44,10 @@ _LOADS: Final = frozenset({"forward", "backward", "generic", "column", "refresh"
 _calls = count(1)
 
 
-@dataclass(slots=True)
 class _Seen:
     """What of the stack matters: the frames of Django's functions between the statement and the application."""
 
+    # Defaults of the class: of a statement two or three are set, and one is made for each.
     rows: FrameType | None = None
     """The iterable that turns this statement's rows into objects."""
     queryset: FrameType | None = None
@@ -110,7 +109,9 @@ def explain(watch: Stopwatch, sql: object) -> None:
         path = _whole_path(watch)
         why, rows = Provenance("infra", infrastructure=seen.infrastructure, operation=seen.operation, path=path), None
     else:
-        why = _loaded(watch, seen) or _read(watch, seen, text)
+        # Asked for once: on a frame that runs it is a dictionary made anew each time.
+        queryset = seen.queryset.f_locals["self"] if seen.queryset is not None else None
+        why = _loaded(watch, seen, queryset) or _read(watch, seen, queryset, text)
         rows = why.lineage
     query = watch.query
     query.provenance = why
@@ -131,12 +132,11 @@ def _whole_path(watch: Stopwatch) -> Path:
 # --- reads and writes -----------------------------------------------------------------------------------------------
 
 
-def _read(watch: Stopwatch, seen: _Seen, text: str) -> Provenance:
+def _read(watch: Stopwatch, seen: _Seen, queryset: Any, text: str) -> Provenance:
     path = _whole_path(watch)
     lineage = root_lineage(watch.lane, "Q", text, path, watch.query.database)
     why = Provenance("read", operation=seen.operation, lineage=lineage, path=path)
     if seen.queryset is not None:
-        queryset = seen.queryset.f_locals["self"]
         model: Any = getattr(queryset, "model", None)
         why.model = called(model)
         if getattr(queryset.query, "select_for_update", False):
@@ -183,12 +183,9 @@ def _call(lane: Lane, frame: FrameType) -> int:
 # --- what an object asks for ----------------------------------------------------------------------------------------
 
 
-def _loaded(watch: Stopwatch, seen: _Seen) -> Provenance | None:
+def _loaded(watch: Stopwatch, seen: _Seen, queryset: Any) -> Provenance | None:
     """The provenance of a statement that loads something for objects that are there; ``None`` where it is an ordinary read."""
     if seen.load is None:
-        if seen.queryset is None:
-            return None
-        queryset = seen.queryset.f_locals["self"]
         if not hasattr(queryset, "_hints"):
             return None
         found = known_relation(queryset)
