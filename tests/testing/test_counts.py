@@ -72,3 +72,7 @@ def test_a_counted_number_copies_and_pickles_as_an_int(copied: Any) -> None:
     assert number == 7
     assert type(copied(number)) is int
     assert copied(number) == 7
+
+
+def test_a_range_stands_for_itself() -> None:
+    assert bound_of(at_most(3)) == at_most(3)

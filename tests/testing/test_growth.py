@@ -105,18 +105,29 @@ TEMPLATE = CallSite("/app/shop/catalogue.html", 3, "", template="catalogue.html"
 """A template walks a list of nodes, so that a line of it stands in a loop."""
 
 
-def listing(books: int, loads: int, *, in_loop: bool = True, kind: str = "many_to_one", role: str = "lazy") -> QueryLog:
+def listing(
+    books: int,
+    loads: int,
+    *,
+    in_loop: bool = True,
+    kind: str = "many_to_one",
+    role: str = "lazy",
+    relation: str | None = "Book.author",
+    known: bool = True,
+) -> QueryLog:
     """The books, and so many loads of their authors."""
     path = (TEMPLATE, VIEW) if in_loop else (VIEW,)
     with record_queries() as log:
         rows = Lineage("Q", "SELECT * FROM book", path=(VIEW,))
         fetch("SELECT * FROM book", books, provenance=Provenance("read", lineage=rows, path=(VIEW,)))
+        fetch("SELECT * FROM settings", books)
+        fetch("SELECT * FROM menu", books, provenance=Provenance("read", path=(VIEW,)))
         for _ in range(loads):
             why = Provenance(
                 role,
-                relation="Book.author",
+                relation=relation,
                 relation_kind=kind,
-                parent_lineage=rows,
+                parent_lineage=rows if known else None,
                 lineage=rows.child("R", "Book.author", kind),
                 path=path,
             )
@@ -143,6 +154,8 @@ def test_a_loop_that_loads_one_parent_for_more_rows_shows_nothing() -> None:
         ((2, 1), (5, 1), {"in_loop": False}),
         ((2, 1), (5, 1), {"kind": "one_to_many"}),
         ((2, 1), (5, 1), {"role": "eager"}),
+        ((2, 1), (5, 1), {"relation": None}),
+        ((2, 1), (5, 1), {"known": False}),  # of rows that came from nowhere
     ],
 )
 def test_all_else_is_no_shared_parent(before: tuple[int, int], after: tuple[int, int], how: dict[str, Any]) -> None:
