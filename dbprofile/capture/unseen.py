@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter as Tally
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ __all__ = ["NAME_LIMIT", "here", "late", "of_this_thread", "outside", "renew", "
 
 #: Names under which such statements are counted; all further threads and scopes share one.
 NAME_LIMIT: Final = 100
+
+_NUMBER: Final = re.compile(r"\d+")
 
 #: Statements outside any scope, by the name of their thread.
 outside: Tally[str] = Tally()
@@ -50,5 +53,9 @@ def renew() -> None:
 
 
 def _told_apart(name: str, tally: Tally[str]) -> str:
-    # Threads that live as long as one request, and paths without a route, would fill the memory with their names.
-    return name if len(tally) < NAME_LIMIT or name in tally else "others"
+    # Threads that live as long as one request, and paths without a route, would fill the memory with their names. They differ in
+    # their numbers: the second half of the names is kept for what is left without those.
+    if name in tally or len(tally) < NAME_LIMIT // 2:
+        return name
+    alike = _NUMBER.sub("*", name)
+    return alike if alike in tally or len(tally) < NAME_LIMIT else "others"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, overload
+from time import perf_counter_ns
+from typing import Any, Final, overload
 
 from dbprofile.streaming import (
     Profiler,
@@ -30,6 +31,9 @@ _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
 _Application = Callable[[_Connection, _Receive, _Send], Awaitable[None]]
+
+#: The status of a response that stands for an exception.
+_FAILED: Final = 500
 
 
 class ProfileMiddleware:
@@ -115,10 +119,14 @@ class _Request:
 
     async def send(self, message: _Message) -> None:
         last = self._noted(message)
-        if last:
+        # Starlette answers for an exception first and lets it pass then: the request waits for its class.
+        failing = last and self.scope.labels.get("http.response.status_code") == _FAILED
+        if last and not failing:
             self.scope.settle()
         await self._send(message)
-        if last:
+        if failing:
+            self.scope.stopped = perf_counter_ns()
+        elif last:
             sent(self.scope)
 
     @guarded("asgi.send", False)

@@ -5,7 +5,7 @@ import os
 import pickle
 import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -30,9 +30,10 @@ def profiler(reports: list[Report]) -> Profiler:
     return Profiler(sinks=[reports.append])
 
 
-def in_thread(function: object) -> None:
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(function).result()  # type: ignore[arg-type]
+def in_thread(function: Callable[[], object], name: str | None = None) -> None:
+    thread = threading.Thread(target=function, name=name)
+    thread.start()
+    thread.join()
 
 
 def test_a_query_goes_to_the_current_scope_and_each_scope_round_it(profiler: Profiler) -> None:
@@ -73,19 +74,30 @@ def test_threads_beyond_a_number_of_them_are_untracked_under_one_name(
     threads = 3 * NAME_LIMIT
     monkeypatch.setattr(unseen, "outside", Counter())  # the names that are taken stay so for the process
 
-    def ask() -> None:
-        hooks.receiver()
-
     with profiler.scope("request", "r") as scope:
-        for number in range(threads):
-            thread = threading.Thread(target=ask, name=f"short-lived {number}")
-            thread.start()
-            thread.join()
+        for number in range(threads):  # a letter each: names that differ in a number alone share one
+            in_thread(hooks.receiver, f"short-lived {chr(ord('A') + number)}")
 
     untracked = scope.profile().untracked
     assert sum(untracked.values()) == threads
     assert len(untracked) == NAME_LIMIT + 1
     assert untracked["others"] == threads - NAME_LIMIT
+
+
+def test_threads_that_live_for_one_request_do_not_use_up_the_names(
+    profiler: Profiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unseen, "outside", Counter())
+
+    with profiler.scope("request", "r") as scope:
+        for number in range(3 * NAME_LIMIT):
+            in_thread(hooks.receiver, f"Thread-{number} (send)")
+        in_thread(hooks.receiver, "importer")
+
+    untracked = scope.profile().untracked
+    assert untracked["importer"] == 1
+    assert untracked["Thread-* (send)"] > NAME_LIMIT
+    assert "others" not in untracked
 
 
 def test_a_process_scope_takes_in_bare_threads(profiler: Profiler) -> None:

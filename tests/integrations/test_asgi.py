@@ -399,14 +399,17 @@ async def test_an_exception_is_status_500_with_its_class_and_passes_unchanged(
         database.execute("SELECT 1 FROM orders")
         raise error
 
-    app = starlette(profiler, Route("/{number}", endpoint))
-    assert (await get(app, "/7")).status_code == 500
-    with pytest.raises(LookupError) as caught:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://x") as http:
-            await http.get("/7")
+    routes = [Route("/{number}", endpoint)]
+    # Round a whole application we stand outside what answers for the exception.
+    for app in (starlette(profiler, *routes), ProfileMiddleware(Starlette(routes=routes), profiler=profiler)):
+        assert (await get(app, "/7")).status_code == 500
+        with pytest.raises(LookupError) as caught:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://x") as http:
+                await http.get("/7")
+        assert caught.value is error
+        assert current_scope() is None
 
-    assert caught.value is error
-    assert current_scope() is None
+    assert len(profiles(reports)) == 4
     for profile in profiles(reports):
         assert (profile.name, profile.query_count) == ("GET /{number}", 1)
         assert profile.labels["http.response.status_code"] == 500
