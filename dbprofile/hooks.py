@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import sys
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from dbprofile.capture import ignoring
+from dbprofile.capture import ignoring, listening
 from dbprofile.capture.callsite import CallSite, Path, Step
 from dbprofile.capture.connection import Connection
 from dbprofile.capture.database import Database
@@ -30,20 +30,18 @@ from dbprofile.capture.demand import CONNECTIONS, USES, supply, withdraw
 from dbprofile.capture.eager import EagerLoad
 from dbprofile.capture.failures import driver_exception, error_code
 from dbprofile.capture.lane import Lane
+from dbprofile.capture.listening import add_listener, remove_listener
 from dbprofile.capture.objects import Held, Holders, keep_objects, leave_objects
 from dbprofile.capture.provenance import Batch, Lineage, Provenance, Token
 from dbprofile.capture.query import UNHASHABLE, Query, digest, is_write
 from dbprofile.capture.scope import (
     UNIT_KINDS,
     Scope,
-    add_listener,
     current_scope,
-    listeners,
     made_current,
     muted,
     receiver,
     recorded_since,
-    remove_listener,
     travelling,
 )
 from dbprofile.capture.source import Source, one_line, source_of
@@ -118,7 +116,6 @@ __all__ = [
     "know",
     "layers",
     "leave_objects",
-    "listeners",
     "locate",
     "made_current",
     "muted",
@@ -151,11 +148,14 @@ class Stopwatch:
 
     __slots__ = ("lane", "query", "scope", "walk")
 
-    def __init__(self, scope: Scope, query: Query, walk: Walk | None) -> None:
-        self.scope = scope
-        self.lane = scope.lane()
-        self.query = query
-        self.walk = walk
+    scope: Scope
+    lane: Lane
+    query: Query
+    walk: Walk | None
+
+
+# Without the call of an __init__: one is made for each statement.
+_new_watch: Final = object.__new__
 
 
 @guarded("hooks.start", None, hot=True)
@@ -193,8 +193,10 @@ def start(
     walk = None
     if scope.detailed < scope.detail_limit:
         walk = Walk(frame if frame is not None else sys._getframe(2))  # noqa: SLF001 - the frame itself, not a copy of the stack
-    watch = Stopwatch(scope, query, walk)
-    if watch.lane.on_loop and not database.awaited:
+    watch: Stopwatch = _new_watch(Stopwatch)
+    watch.scope, watch.query, watch.walk = scope, query, walk
+    watch.lane = lane = scope.lane()
+    if lane.on_loop and not database.awaited:
         query.on_loop = True
     if ignoring.entered:
         query.ignored = ignoring.ignored_here()
@@ -250,7 +252,7 @@ def stop(
     if watch.walk is None and query.call_site is None and query.seconds >= scope.slow_seconds:
         query.call_site = call_site_of(sys._getframe(1))  # noqa: SLF001 - a slow statement beyond the detail limit
     scope.record(query, watch.lane)
-    for listener in listeners():
+    for listener in listening.listeners:
         listener.query_done(query, handle, error)
 
 

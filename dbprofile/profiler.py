@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 from dbprofile.analysis.grouping import analyse
 from dbprofile.analysis.groups import Analysis
 from dbprofile.capture import demand
+from dbprofile.capture.listening import add_listener, remove_listener
 from dbprofile.capture.profile import Profile
 from dbprofile.capture.query import Query
-from dbprofile.capture.scope import UNIT_KINDS, Scope, add_listener, muted, next_number, remove_listener
+from dbprofile.capture.scope import UNIT_KINDS, Scope, muted, next_number
 from dbprofile.errors import ConfigurationError
 from dbprofile.findings.finding import Finding
 from dbprofile.findings.report import Report

@@ -53,6 +53,7 @@ class Digest:
 
 
 _NOTHING: Final = Digest(0, 0, ())
+_new: Final = object.__new__
 
 
 def digest(parameters: object) -> Digest | None:
@@ -79,7 +80,10 @@ def digest(parameters: object) -> Digest | None:
     try:
         whole = hash((values, tuple(map(type, values))))
         if count <= ENDS:
-            return Digest(whole, count, tuple(map(hash, values)), (), names)
+            # Without the call of an __init__: one is made for each statement.
+            made: Digest = _new(Digest)
+            made.hash, made.count, made.head, made.tail, made.names = whole, count, tuple(map(hash, values)), (), names
+            return made
         ends = names[:ENDS] + names[-ENDS:] if names else ()
         return Digest(whole, count, tuple(map(hash, values[:ENDS])), tuple(map(hash, values[-ENDS:])), ends)
     except UNHASHABLE:

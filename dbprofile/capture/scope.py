@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
 from itertools import count
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from dbprofile.capture import unseen
+from dbprofile.capture import listening, unseen
 from dbprofile.capture.connection import Connection
 from dbprofile.capture.counters import CounterRoom
 from dbprofile.capture.eager import EagerLoad
@@ -38,16 +38,13 @@ __all__ = [
     "LANE_LIMIT",
     "UNIT_KINDS",
     "Scope",
-    "add_listener",
     "current_scope",
     "enclosing_scope",
-    "listeners",
     "made_current",
     "muted",
     "next_number",
     "receiver",
     "recorded_since",
-    "remove_listener",
     "travelling",
 ]
 
@@ -83,6 +80,7 @@ class Scope:
         reach: ``context``: statements of this context; ``process``: also statements of the process that are in no scope.
 
     Attributes:
+        in_unit: whether a request, a task or another of ``UNIT_KINDS`` is the unit of its statements.
         began: ``perf_counter_ns`` when it opened, or when its last part was cut off.
         notes: what a sink keeps for the unit of work, with the sink as the key; the Profile has the same notes.
         stopped: ``perf_counter_ns`` when the work was over, where the scope is closed only later; ``None`` until then.
@@ -122,6 +120,7 @@ class Scope:
         # Tests are units where something stands round them: of a command that runs many no two are judged together.
         alone = kind in UNIT_KINDS or kind == "test" or outer is None
         self.unit: Hashable = (kind, number) if alone or outer is None else outer.unit
+        self.in_unit = _is_unit(self.unit)
         self._on_close = on_close
         self._on_settle = on_settle
         # Lanes are numbered by the unit of work, so that blocks inside it that run at once do not all begin at 0.
@@ -363,7 +362,8 @@ class Scope:
             self.parent = None if profile is None else profile.number
         self.kind, self.name, self.phase = kind, name, phase
         self._number = None
-        self.unit = (kind, -next(_parts)) if kind in UNIT_KINDS else self.unit
+        if kind in UNIT_KINDS:
+            self.unit, self.in_unit = (kind, -next(_parts)), True
         self._begin()
 
     @guarded("scope.close", None)
@@ -461,7 +461,6 @@ class Scope:
 
 _CURRENT: ContextVar[Scope | None] = ContextVar("dbprofile_scope", default=None)
 _processes: tuple[Scope, ...] = ()
-_listeners: tuple[Any, ...] = ()
 #: How many forks lie between this process and the one that imported us.
 _generation = 0
 _numbers = count(1)
@@ -520,7 +519,7 @@ def receiver() -> Scope | None:
         unseen.outside[unseen.here.name] += 1
     except AttributeError:
         unseen.of_this_thread()
-    return _OUTSIDE if _listeners else None
+    return _OUTSIDE if listening.listeners else None
 
 
 @guarded("scope.late", None)
@@ -528,10 +527,14 @@ def _late_receiver(closed: Scope) -> Scope | None:
     """For a task that outlived its request: counted as late, never guessed into another unit."""
     if closed is _MUTED:
         return None
-    if closed.outer is not None or _listeners or _processes:
+    if closed.outer is not None or listening.listeners or _processes:
         return closed
     unseen.of_closed(closed.name)
     return None
+
+
+def _is_unit(unit: Hashable) -> bool:
+    return isinstance(unit, tuple) and unit[0] in UNIT_KINDS
 
 
 def _reset(token: Token[Scope | None]) -> None:
@@ -592,24 +595,6 @@ def travelling() -> Scope | None:
     """What a thread that is started now inherits if threads are followed: an open scope, or that it is muted."""
     scope = _CURRENT.get()
     return scope if scope is not None and (scope.open or scope is _MUTED) else None
-
-
-def listeners() -> tuple[Any, ...]:
-    """The profilers that want to hear of each statement, with or without a scope."""
-    return _listeners
-
-
-def add_listener(listener: object) -> None:
-    """Tell ``listener.query_done(query, handle, exception)`` of every statement from now on."""
-    global _listeners
-    if listener not in _listeners:
-        _listeners = (*_listeners, listener)
-
-
-def remove_listener(listener: object) -> None:
-    """Undo ``add_listener``."""
-    global _listeners
-    _listeners = tuple(known for known in _listeners if known is not listener)
 
 
 def _enter_process(scope: Scope) -> None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Place", "Run", "Runs", "below", "find_run", "lineage_of", "runs_of"]
 
-_RUNS: Final = "sqlalchemy.runs"
+#: The note of a lane that holds its runs.
+RUNS: Final = "sqlalchemy.runs"
 _take_number: Callable[[], int] | None = getattr(loading, "_new_runid", None)
 
 
@@ -105,9 +106,9 @@ _lanes: weakref.WeakKeyDictionary[hooks.Scope, list[Runs]] = weakref.WeakKeyDict
 
 def runs_of(watch: Place) -> Runs:
     """The runs of the lane in which a statement runs."""
-    runs: Runs | None = watch.lane.notes.get(_RUNS)
+    runs: Runs | None = watch.lane.notes.get(RUNS)
     if runs is None:
-        runs = watch.lane.notes[_RUNS] = Runs()
+        runs = watch.lane.notes[RUNS] = Runs()
         lanes = _lanes.setdefault(watch.scope, [])
         del lanes[: max(0, len(lanes) + 1 - _LANE_LIMIT)]
         lanes.append(runs)
@@ -118,7 +119,7 @@ def find_run(watch: Place, number: int | None, mapper: Any) -> Run | None:
     """The run that a number was given out in: of this lane, else of another lane, else of a scope round this one."""
     if number is None:
         return None
-    runs: Runs = watch.lane.notes.get(_RUNS) or runs_of(watch)
+    runs: Runs = watch.lane.notes.get(RUNS) or runs_of(watch)
     own = runs.before(number)
     if own is not None and own[1].may_have_loaded(mapper):
         return own[1]

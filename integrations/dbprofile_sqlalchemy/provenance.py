@@ -9,7 +9,7 @@ from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.context import QueryContext
 
 from dbprofile import hooks
-from dbprofile_sqlalchemy.lineages import below, find_run, lineage_of, runs_of
+from dbprofile_sqlalchemy.lineages import RUNS, Runs, below, find_run, lineage_of, runs_of
 from dbprofile_sqlalchemy.marks import LOADER, MODEL, OPERATION, WRITE
 from dbprofile_sqlalchemy.relations import Relation, Shape, column
 
@@ -91,9 +91,11 @@ def loaded(watch: hooks.Stopwatch, shape: Shape) -> None:
     sql: Any = query.raw_sql  # which is text already, from SQLAlchemy
     if why.variant in {"refresh", "deferred", "polymorphic"} and why.parent_lineage is not None:
         # The object keeps its place in the world. Its own path stays as it is, so nothing lies beyond ours.
-        runs_of(watch).add(why.parent_lineage, _ANY_DEPTH, sql)
+        lineage, depth = why.parent_lineage, _ANY_DEPTH
     else:
-        runs_of(watch).add(why.lineage, len(shape.path), sql)
+        lineage, depth = why.lineage, len(shape.path)
+    runs: Runs = watch.lane.notes.get(RUNS) or runs_of(watch)
+    runs.add(lineage, depth, sql)
 
 
 #: Longer than any path.

@@ -22,10 +22,7 @@ _SESSIONS: Final = "sqlalchemy.sessions"
 
 
 def place(watch: hooks.Stopwatch, link: Link, path: hooks.Path) -> None:
-    """Where no request or task is the unit, the Session is."""
-    unit = watch.scope.unit
-    if isinstance(unit, tuple) and unit[0] in hooks.UNIT_KINDS:
-        return
+    """Where no request or task is the unit (``Scope.in_unit``), the Session is."""
     session = link.session() if link.session is not None else None
     if session is None or not session.in_transaction():
         return

@@ -74,12 +74,14 @@ def begin(
             query.autocommit = True
         else:
             query.transaction = link.number if link.transaction() is transaction else link.number_of(transaction)
+        compiled = context.compiled
+        try:
+            shape: Shape = compiled._dbprofile_shape
+        except AttributeError:
+            shape = shape_of(compiled)
+        if shape.writes or compiled is None or context.is_text:
+            link.wrote = True
         if watch.walk is not None:
-            compiled = context.compiled
-            try:
-                shape: Shape = compiled._dbprofile_shape
-            except AttributeError:
-                shape = shape_of(compiled)
             if shape.locks:
                 query.locks = True
             if shape.siblings:
@@ -89,7 +91,7 @@ def begin(
                 query.call_site = watch.walk.call_site
             else:
                 query.call_site = why.path[0] if why.path else None
-                if link.session is not None:
+                if link.session is not None and not scope.in_unit:
                     place(watch, link, why.path)
     watch.walk = None  # it holds frames, and with them whatever the application has in its variables
     query.started = perf_counter_ns()

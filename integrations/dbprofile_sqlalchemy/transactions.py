@@ -50,13 +50,15 @@ class Link:
         number: of that transaction.
         began: before its first statement that was recorded (nanoseconds).
         session: the Session that began it, if any.
+        wrote: whether a statement of the transaction may have changed something.
     """
 
-    __slots__ = ("began", "number", "serial", "session", "transaction")
+    __slots__ = ("began", "number", "serial", "session", "transaction", "wrote")
 
     def __init__(self, connection: Connection) -> None:
         self.serial = serial_of(connection.info)
         self.number = self.began = 0
+        self.wrote = False
         self.session: weakref.ref[Session] | None = None
         self.transaction: Callable[[], object] = _none
 
@@ -66,6 +68,7 @@ class Link:
             self.transaction = weakref.ref(transaction)
             self.number = next(_transactions)
             self.began = perf_counter_ns()
+            self.wrote = False
         return self.number
 
 
@@ -107,7 +110,7 @@ def _take_back(transaction: Transaction) -> None:
         since = _savepoints.get(transaction, 0)
     else:
         return
-    if since:
+    if since and link.wrote:
         for query in hooks.recorded_since(since):
             if query.transaction == link.number and not _only_reads(query):
                 query.undone = True

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from dbprofile import guard, profiler
-from dbprofile.capture import scope
+from dbprofile.capture import listening, scope
 from dbprofile.capture.scope import made_current
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def alone() -> Iterator[None]:
 
     A test may run under a scope of its own, which our plugin for pytest opens, and which would hear of everything.
     """
-    processes, listeners, default = scope._processes, scope._listeners, profiler._default  # noqa: SLF001 - put back below
-    scope._processes, scope._listeners = (), ()  # noqa: SLF001 - as above
+    processes, listeners, default = scope._processes, listening.listeners, profiler._default  # noqa: SLF001 - put back below
+    scope._processes, listening.listeners = (), ()  # noqa: SLF001 - as above
     profiler.set_default_profiler(None)
     reraised = guard.reraising(True)
     guard.reset_faults()
@@ -36,7 +36,7 @@ def alone() -> Iterator[None]:
         guard.reset_faults()
         guard.reraising(reraised)
         profiler.set_default_profiler(default)
-        scope._processes, scope._listeners = processes, listeners  # noqa: SLF001 - as above
+        scope._processes, listening.listeners = processes, listeners  # noqa: SLF001 - as above
 
 
 @contextmanager
