@@ -74,7 +74,7 @@ class Settings:
         for key, value in given.items():
             full = _ALIASES.get(key, key)
             if full in rule_keys:
-                thresholds[full] = _checked(key, value, rule_keys[full])
+                thresholds[full] = _not_negative(key, _checked(key, value, rule_keys[full]))
             elif full in _OPTIONS:
                 values[full] = _checked(key, value, _OPTIONS[full])
             else:
@@ -157,6 +157,13 @@ _OPTIONS: Final[Mapping[str, str]] = {
 def _rule_keys() -> dict[str, str]:
     rules: Sequence[Any] = (*DEFAULT_RULES, *OPTIONAL_RULES)
     return {f"{rule.kind}_{option.name}": str(option.type) for rule in rules for option in dataclasses.fields(rule)}
+
+
+def _not_negative(key: str, value: object) -> object:
+    # Asked this way round, so that what is not a number at all (nan) is refused too.
+    if isinstance(value, int | float) and not value >= 0:
+        raise ConfigurationError(f"dbprofile: {key}={value!r} is no threshold; 0 or more is")
+    return value
 
 
 def _checked(key: str, value: object, kind: str) -> object:
