@@ -1,0 +1,1 @@
+"""An example application under a real server, on PostgreSQL: is every request's count right, and what does it cost?"""
