@@ -1,11 +1,11 @@
 import functools
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from dbprofile.guard import FAULT_LIMIT, faults, guarded, unguarded
+from dbprofile.guard import FAULT_LIMIT, faults, gathering, guarded, unguarded
 
 
 @guarded("tests.divide", -1)
@@ -55,6 +55,34 @@ def test_the_guard_of_a_hot_function_takes_what_the_function_takes() -> None:
     assert share(1, of=0) == "default"
     assert faults() == {"tests.hot": 1}
     assert unguarded(share)(2, of=2) == "2 0"
+
+
+@pytest.mark.usefixtures("failing_open")
+def test_what_stands_in_for_a_hot_function_is_called_where_it_fails_and_where_it_is_off() -> None:
+    @guarded("tests.smaller", None, hot=True)
+    def smaller(number: int, *, by: int) -> str:
+        return f"{number} and {by}"
+
+    @guarded("tests.whole", None, hot=True, instead=smaller)
+    def whole(number: int, *, by: int) -> str:
+        return f"{number // by}"
+
+    assert whole(4, by=2) == "2"
+    assert [whole(4, by=0) for _ in range(FAULT_LIMIT)] == ["4 and 0"] * FAULT_LIMIT
+    assert whole(4, by=2) == "4 and 2"
+    assert faults() == {"tests.whole": FAULT_LIMIT}
+
+
+@pytest.mark.usefixtures("failing_open")
+def test_functions_asked_together_fail_each_for_itself() -> None:
+    def halting(number: int) -> Iterator[int]:
+        yield number
+        raise LookupError
+
+    ask = gathering([("tests.halting", halting), ("tests.doubled", lambda number: [number, 2 * number])])
+
+    assert ask(3) == [3, 6]
+    assert faults() == {"tests.halting": 1}
 
 
 @pytest.mark.usefixtures("failing_open")

@@ -133,8 +133,9 @@ def _whole_path(watch: Stopwatch) -> Path:
 
 
 def _read(watch: Stopwatch, seen: _Seen, queryset: Any, text: str) -> Provenance:
-    path = _whole_path(watch)
-    lineage = root_lineage(watch.lane, "Q", text, path, watch.query.database)
+    lane = watch.lane
+    path = watch.walk.path(lane.paths, watch.scope.root)  # type: ignore[union-attr]  # as _whole_path, without the call
+    lineage = root_lineage(lane, "Q", text, path, watch.query.database)
     why = Provenance("read", operation=seen.operation, lineage=lineage, path=path)
     if seen.queryset is not None:
         model: Any = getattr(queryset, "model", None)

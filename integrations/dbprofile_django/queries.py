@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from time import perf_counter_ns
@@ -18,6 +19,8 @@ from dbprofile.hooks import (
     CONNECTIONS,
     USES,
     Connection,
+    Scope,
+    Stopwatch,
     connection_event,
     guarded,
     is_write,
@@ -26,6 +29,7 @@ from dbprofile.hooks import (
     start,
     stop,
     supply,
+    unguarded,
     unregister_fixes,
     withdraw,
 )
@@ -44,6 +48,11 @@ from dbprofile_django.uses import audit_uses, leave_uses
 __all__ = ["install", "record_statement", "uninstall"]
 
 _SIGNAL: Final = "dbprofile"
+
+# Inside a guard of our own: one in each would cost every statement two more calls.
+_start: Final = unguarded(start)
+_describe: Final = unguarded(describe)
+_explain: Final = unguarded(explain)
 
 _lock = threading.Lock()
 _installed = False
@@ -79,15 +88,12 @@ def record_statement(
         return execute(sql, params, many, context)
     connection = context["connection"]
     link = connection.__dict__.get(LINK) or link_of(connection)
-    watch = start(scope, sql, params, link.database, batch=many) if link is not None else None
+    watch = _begin(scope, sql, params, many, connection, link) if link is not None else None
     if watch is None or link is None:
         cursor._dbprofile = None
         return execute(sql, params, many, context)
     query = watch.query
-    describe(watch, connection, link)
-    if watch.walk is not None:
-        explain(watch, query.raw_sql)
-        watch.walk = None  # it holds frames, and with them whatever the application has in its variables
+    watch.walk = None  # it holds frames, and with them whatever the application has in its variables
     cursor._dbprofile = None if many else query
     query.started = perf_counter_ns()
     try:
@@ -99,6 +105,27 @@ def record_statement(
     affected = _affected(cursor, sql, link) if isinstance(sql, str) and sql[:1] != "S" else None
     stop(watch, handle=context, affected_rows=affected)
     return result
+
+
+@guarded("django.begin_bare", None, hot=True)
+def _begin_bare(scope: Scope, sql: Any, params: Any, many: bool, connection: Any, link: Link) -> Stopwatch | None:  # noqa: ARG001 - as the one it stands for
+    """The statement, its line and its time, without what could not be found out of it."""
+    watch = _start(scope, sql, params, link.database, frame=sys._getframe(3), batch=many)
+    if watch is not None and watch.walk is not None:
+        watch.query.call_site = watch.walk.call_site
+    return watch
+
+
+@guarded("django.begin", None, hot=True, instead=_begin_bare)
+def _begin(scope: Scope, sql: Any, params: Any, many: bool, connection: Any, link: Link) -> Stopwatch | None:
+    """Start a statement, and say on which connection it runs, and why."""
+    # Past the guard, whose frame the walk need not look at.
+    watch = _start(scope, sql, params, link.database, frame=sys._getframe(2), batch=many)
+    if watch is not None:
+        _describe(watch, connection, link)
+        if watch.walk is not None:
+            _explain(watch, watch.query.raw_sql)
+    return watch
 
 
 @guarded("django.affected_rows", None)

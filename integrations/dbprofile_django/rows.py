@@ -126,7 +126,7 @@ def _labelled_with_joined(first: Any, rows: Iterator[Any], batch: Batch) -> Iter
         yield row
 
 
-@guarded("django.label", None)
+@guarded("django.label", None, hot=True)
 def _label(row: Any, batch: Batch) -> None:
     state = getattr(row, "_state", None)
     if state is not None:

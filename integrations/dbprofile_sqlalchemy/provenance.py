@@ -51,9 +51,8 @@ class _Marks:
 _NO_MARKS: Final = _Marks([])
 
 
-@hooks.guarded("sqlalchemy.explain", None, hot=True)
 def explain(watch: hooks.Stopwatch, walk: hooks.Walk, shape: Shape, context: Any) -> hooks.Provenance:
-    """Why the statement at hand runs.
+    """Why the statement at hand runs. Called under the guard of ``begin``.
 
     Args:
         watch: of the statement, whose scope and lane know what ran before.

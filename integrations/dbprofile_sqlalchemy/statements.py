@@ -30,7 +30,21 @@ _start: Final = hooks.unguarded(hooks.start)
 _stop: Final = hooks.unguarded(hooks.stop)
 
 
-@hooks.guarded("sqlalchemy.begin", None, hot=True)
+@hooks.guarded("sqlalchemy.begin_bare", None, hot=True)
+def _begin_bare(
+    scope: hooks.Scope, sql: Any, parameters: Any, context: Any, *, batch: bool = False
+) -> hooks.Stopwatch | None:
+    """The statement, its line and its time, without what could not be found out of it."""
+    facts = facts_of(context.root_connection.engine)
+    watch = _start(scope, sql, parameters, facts.database, frame=sys._getframe(3), batch=batch)
+    if watch is not None and watch.walk is not None:
+        watch.query.call_site = watch.walk.call_site
+        watch.walk = None
+        watch.query.started = perf_counter_ns()
+    return watch
+
+
+@hooks.guarded("sqlalchemy.begin", None, hot=True, instead=_begin_bare)
 def begin(
     scope: hooks.Scope, sql: Any, parameters: Any, context: Any, *, batch: bool = False
 ) -> hooks.Stopwatch | None:
@@ -87,12 +101,9 @@ def begin(
             if shape.siblings:
                 query.siblings = shape.siblings
             query.provenance = why = explain(watch, watch.walk, shape, context)
-            if why is None:
-                query.call_site = watch.walk.call_site
-            else:
-                query.call_site = why.path[0] if why.path else None
-                if link.session is not None and not scope.in_unit:
-                    place(watch, link, why.path)
+            query.call_site = why.path[0] if why.path else None
+            if link.session is not None and not scope.in_unit:
+                place(watch, link, why.path)
     watch.walk = None  # it holds frames, and with them whatever the application has in its variables
     query.started = perf_counter_ns()
     return watch
