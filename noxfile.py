@@ -59,6 +59,9 @@ def _built(session: nox.Session) -> Iterator[str]:
 VERSIONED = ("tests/integrations", "tests/scenarios")
 """What depends on the versions of a cell; the rest is run by ``make test``."""
 
+ONCE = tuple(f"--ignore=tests/integrations/test_{part}.py" for part in ("every_fault", "leaks", "many_loads", "memory"))
+"""Minutes of repetition that depend on no version of a library: ``make test`` is enough for them."""
+
 PACKAGED = (*VERSIONED, "tests/testing", "tests/verbs")
 """What could work in the repository and not in the wheel: it finds its own files, and is run from the outside."""
 
@@ -68,7 +71,7 @@ def tests(session: nox.Session) -> None:
     """What depends on versions, on those of one cell of the matrix; other tests as arguments."""
     assert isinstance(session.python, str)
     session.install("-e", ".[all]", *_group("test"), *MATRIX[session.python])
-    session.run("python", "-m", "pytest", *IN_PARALLEL, *(session.posargs or VERSIONED))
+    session.run("python", "-m", "pytest", *IN_PARALLEL, *(session.posargs or (*VERSIONED, *ONCE)))
 
 
 @nox.session(python="3.12", reuse_venv=False)
@@ -87,7 +90,7 @@ def wheel(session: nox.Session) -> None:
         where = session.run("python", "-c", "import dbprofile; print(dbprofile.__file__)", silent=True)
         if "site-packages" not in str(where):
             session.error(f"dbprofile was imported from {where}: not from the wheel")
-        session.run("python", "-m", "pytest", *IN_PARALLEL, *(session.posargs or PACKAGED))
+        session.run("python", "-m", "pytest", *IN_PARALLEL, *(session.posargs or (*PACKAGED, *ONCE)))
 
 
 @nox.session(python=list(MATRIX), reuse_venv=False)
