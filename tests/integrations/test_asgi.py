@@ -819,6 +819,33 @@ def test_a_server_sees_the_same_bytes_and_we_see_the_statements(profiler: Profil
     ]
 
 
+def test_server_sent_events_are_one_unit_until_the_client_has_gone(profiler: Profiler, reports: list[Report]) -> None:
+    with shop() as database:
+
+        async def events() -> AsyncIterator[str]:
+            while True:
+                database.execute("SELECT 'event' FROM orders")
+                yield "data: 1\n\n"
+                await asyncio.sleep(0.01)
+
+        async def endpoint(request: Request) -> Response:
+            return PlainStreamingResponse(events(), media_type="text/event-stream")
+
+        app = Starlette(routes=[Route("/events", endpoint)])
+        with (
+            served(ProfileMiddleware(app, profiler=profiler)) as url,
+            httpx.stream("GET", f"{url}/events", timeout=5) as response,
+        ):
+            lines = response.iter_lines()
+            assert [next(lines) for _ in range(3)] == ["data: 1", "", "data: 1"]
+            assert not reports, "a stream that nobody has left is not over"
+
+    (profile,) = profiles(reports)
+    assert (profile.kind, profile.name) == ("request", "GET /events")
+    assert profile.query_count >= 2
+    assert {query.phase for query in profile.queries} == {"streaming"}
+
+
 # --- switches and settings ------------------------------------------------------------------------------------------
 
 
