@@ -82,16 +82,17 @@ def _expired(members: list[Query], log: Log) -> list[Group]:
 def _runs(members: list[Query], log: Log) -> list[list[Query]]:
     """Members cut where a write, a failure, a lock or the passing of time makes asking again sensible."""
     runs = [[members[0]]]
+    repeated = _Repeated()
     for before, after in pairwise(members):
         start, end = before.started, after.started
         changed = log.written_between(before.statement.tables, start, end)
-        if changed or log.failed_between(start, end) or log.locked_between(start, end) or _polls(before, after, log):
+        if changed or log.failed_between(start, end) or log.locked_between(start, end) or _polls(before, after, log, repeated):
             runs.append([])
         runs[-1].append(after)
     return runs
 
 
-def _polls(before: Query, after: Query, log: Log) -> bool:
+def _polls(before: Query, after: Query, log: Log, repeated: _Repeated) -> bool:
     if path_of(before) != path_of(after):
         return False
     if before.rows == 0 or before.rows != after.rows or before.answer != after.answer:
@@ -99,12 +100,20 @@ def _polls(before: Query, after: Query, log: Log) -> bool:
     gap = after.started - ended(before)
     if gap > POLL_GAP or (gap > IDLE_GAP and not log.anything_between(before.started, after.started)):
         return True
-    return log.rolled_back_between(before.started, after.started) or _only_repeats(after)
+    return log.rolled_back_between(before.started, after.started) or repeated[path_of(after)]
 
 
-def _only_repeats(query: Query) -> bool:
-    """Whether the innermost loop round the query, of whichever function, is one that only tries again."""
-    for step in path_of(query):
+class _Repeated(dict[tuple[object, ...], bool]):
+    """By path whether it is one that only tries again: the source is read once for all members that share it."""
+
+    def __missing__(self, path: tuple[object, ...]) -> bool:
+        repeats = self[path] = _only_repeats(path)
+        return repeats
+
+
+def _only_repeats(path: tuple[object, ...]) -> bool:
+    """Whether the innermost loop round a query, of whichever function, is one that only tries again."""
+    for step in path:
         if isinstance(step, Step):
             repeats = only_repeats(step.code, step.offset)
             if repeats is not None:

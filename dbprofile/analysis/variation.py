@@ -30,6 +30,7 @@ __all__ = [
 #: Hashes below it are whole numbers themselves; those of anything else are as good as never so small.
 _NUMBERS: Final = 2**40
 _NOTHING: Final = hash(None)
+_UNKNOWN: Final = frozenset({None})
 
 
 def measured(query: Query) -> Measure:
@@ -97,14 +98,14 @@ def varying(members: Sequence[Query]) -> tuple[Varying, ...]:
         digests = [member.parameters for member in members]
         # A literal of the one text is the same in all of them.
         found = [
-            Varying(value.role, value.column, tuple([_at(value.position, digest) for digest in digests]))
+            Varying(value.role, value.column, _at_each(value.position, digests))
             for value in measured(members[0]).values
             if value.hash is None
         ]
     else:
         rows = [[(value, _hash(value, query.parameters)) for value in measured(query).values] for query in members]
         found = _by_place(rows) if len({len(row) for row in rows}) == 1 else _by_column(rows)
-    return tuple(value for value in found if len({hashed for hashed in value.hashes if hashed is not None}) > 1)
+    return tuple([value for value in found if len(set(value.hashes) - _UNKNOWN) > 1])
 
 
 def _by_place(rows: list[list[tuple[Value, int | None]]]) -> list[Varying]:
@@ -158,6 +159,16 @@ def _at(position: int | str | None, parameters: Digest | None) -> int | None:
         return parameters.head[position]
     from_end = position - parameters.count + len(parameters.tail)
     return parameters.tail[from_end] if 0 <= from_end < len(parameters.tail) else None
+
+
+def _at_each(position: int | str | None, digests: Sequence[Digest | None]) -> tuple[int | None, ...]:
+    """The hash of one parameter in each set."""
+    if isinstance(position, int):
+        try:  # nearly always: known of all, and among the first
+            return tuple([digest.head[position] for digest in digests])  # type: ignore[union-attr]
+        except (AttributeError, IndexError):
+            pass
+    return tuple([_at(position, digest) for digest in digests])
 
 
 def distinct_parents(members: Iterable[Query]) -> int:
