@@ -86,7 +86,12 @@ def _runs(members: list[Query], log: Log) -> list[list[Query]]:
     for before, after in pairwise(members):
         start, end = before.started, after.started
         changed = log.written_between(before.statement.tables, start, end)
-        if changed or log.failed_between(start, end) or log.locked_between(start, end) or _polls(before, after, log, repeated):
+        if (
+            changed
+            or log.failed_between(start, end)
+            or log.locked_between(start, end)
+            or _polls(before, after, log, repeated)
+        ):
             runs.append([])
         runs[-1].append(after)
     return runs

@@ -59,7 +59,9 @@ def parameter_sets(queries: Iterable[Query]) -> list[Hashable]:
         if digest is None:
             found.append(object())
             continue
-        sql = _text(query)
+        sql = query.raw_sql
+        if type(sql) is not str:
+            sql = query.sql
         if sql != text or query.database is not database:
             text, database = sql, query.database
             literals = tuple([value.hash for value in measured(query).values if value.hash is not None])
@@ -94,7 +96,7 @@ def varying(members: Sequence[Query]) -> tuple[Varying, ...]:
 
     Members whose texts hold different numbers of values (lists of different lengths) are compared by role and column.
     """
-    if len(set(map(_text, members))) == 1:
+    if _share_a_text(members):
         digests = [member.parameters for member in members]
         # A literal of the one text is the same in all of them.
         found = [
@@ -106,6 +108,12 @@ def varying(members: Sequence[Query]) -> tuple[Varying, ...]:
         rows = [[(value, _hash(value, query.parameters)) for value in measured(query).values] for query in members]
         found = _by_place(rows) if len({len(row) for row in rows}) == 1 else _by_column(rows)
     return tuple([value for value in found if len(set(value.hashes) - _UNKNOWN) > 1])
+
+
+def _share_a_text(members: Sequence[Query]) -> bool:
+    texts = [member.raw_sql for member in members]
+    # Counted in C; a driver's own SQL object is compared by its text.
+    return texts.count(texts[0]) == len(texts) if type(texts[0]) is str else len(set(map(_text, members))) == 1
 
 
 def _by_place(rows: list[list[tuple[Value, int | None]]]) -> list[Varying]:

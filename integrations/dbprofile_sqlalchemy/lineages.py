@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dbprofile import hooks
 
-__all__ = ["Place", "Run", "Runs", "below", "find_run", "lineage_of", "runs_of"]
+__all__ = ["RUNS", "Place", "Run", "Runs", "below", "find_run", "lineage_of", "runs_of"]
 
 #: The note of a lane that holds its runs.
 RUNS: Final = "sqlalchemy.runs"
