@@ -93,7 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     prepare(given.database)
     failed = False
-    print(f"{'server':<10}{'mode':<10}{'requests/s':>11}{'p50 ms':>8}{'p95 ms':>8}{'p99 ms':>8}  counted")
+    print(
+        f"{'server':<10}{'mode':<10}{'requests/s':>11}{'p50 ms':>8}{'p95 ms':>8}{'p99 ms':>8}  {'ratios':<21} counted"
+    )
     for server in given.server or SERVERS:
         rounds: dict[str, list[Outcome]] = {mode: [] for mode in given.mode or MODES}
         counted: dict[str, list[dict[str, int]]] = {mode: [] for mode in rounds}
@@ -113,16 +115,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _line(server: str, mode: str, outcomes: Sequence[Outcome], base: Sequence[Outcome]) -> str:
-    cells = [
+    shown, others = _figures(outcomes), _figures(base)
+    ratios = (
+        " ".join(f"{one / other:.2f}" for one, other in zip(shown, others, strict=True)) if outcomes is not base else ""
+    )
+    return f"{server:<10}{mode:<10}{shown[0]:>11.0f}{shown[1]:>8.1f}{shown[2]:>8.1f}{shown[3]:>8.1f}  {ratios:<21}"
+
+
+def _figures(outcomes: Sequence[Outcome]) -> list[float]:
+    """Requests per second, and p50, p95 and p99 in milliseconds: of several rounds the medians."""
+    rows = [
         (outcome.per_second, *(1000 * outcome.percentile(share) for share in (0.5, 0.95, 0.99))) for outcome in outcomes
     ]
-    others = [
-        (outcome.per_second, *(1000 * outcome.percentile(share) for share in (0.5, 0.95, 0.99))) for outcome in base
-    ]
-    shown = [statistics.median(column) for column in zip(*cells, strict=True)]
-    ratios = [one / statistics.median(column) for one, column in zip(shown, zip(*others, strict=True), strict=True)]
-    figures = f"{shown[0]:>11.0f}{shown[1]:>8.1f}{shown[2]:>8.1f}{shown[3]:>8.1f}"
-    return f"{server:<10}{mode:<10}{figures}  x {' '.join(f'{ratio:.2f}' for ratio in ratios)}"
+    return [statistics.median(column) for column in zip(*rows, strict=True)]
 
 
 def _counted(mode: str, tallies: Sequence[Mapping[str, int]], requests: int) -> tuple[str, bool]:
@@ -131,7 +136,11 @@ def _counted(mode: str, tallies: Sequence[Mapping[str, int]], requests: int) -> 
     seen = sum(tally["requests"] for tally in tallies)
     wrong = sum(tally["wrong"] for tally in tallies)
     untracked = sum(tally["untracked"] for tally in tallies)
-    grown = [f"{tally['warm_kilobytes'] // 1024} -> {tally['kilobytes'] // 1024} MB" for tally in tallies]
+    grown = [
+        f"{tally['warm_kilobytes'] // 1024} -> {tally['kilobytes'] // 1024} MB in {tally['requests']}"
+        for tally in tallies
+        if tally["warm_kilobytes"]
+    ]
     said = f"{seen} of {requests} requests, {wrong} wrong, {untracked} statements untracked; workers {', '.join(grown)}"
     return said, seen == requests and wrong == 0 and untracked == 0
 

@@ -11,6 +11,9 @@ from benchmarks.load.application import statements_of
 
 __all__ = ["Outcome", "load", "wait_for"]
 
+#: Requests after which a connection is given up: one worker of a server would keep all those that it took first.
+KEPT = 50
+
 
 @dataclass
 class Outcome:
@@ -62,6 +65,7 @@ async def wait_for(port: int, seconds: float = 20.0) -> None:
 async def _client(port: int, requests: int, numbers: count[int], outcome: Outcome) -> None:
     reader: asyncio.StreamReader | None = None
     writer: asyncio.StreamWriter | None = None
+    sent = 0
     while (number := next(numbers)) < requests:
         began = time.perf_counter()
         try:
@@ -75,7 +79,8 @@ async def _client(port: int, requests: int, numbers: count[int], outcome: Outcom
             outcome.errors.append(f"{number}: {error!r}")
             kept = False
         outcome.latencies.append(time.perf_counter() - began)
-        if not kept and writer is not None:
+        sent += 1
+        if writer is not None and (not kept or sent % KEPT == 0):
             writer.close()
             reader = writer = None
     if writer is not None:

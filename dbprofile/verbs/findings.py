@@ -14,7 +14,7 @@ from dbprofile.findings.standing import FIXED, NEW, STATUSES, Standing, standing
 from dbprofile.output.blocks import Block
 from dbprofile.output.renderers.json import finding_document
 from dbprofile.output.terminal import Terminal, visible
-from dbprofile.rules import DEFAULT_RULES
+from dbprofile.rules import DEFAULT_RULES, OPTIONAL_RULES
 from dbprofile.settings import project_root
 from dbprofile.verbs.options import REPORTS, add_colour
 from dbprofile.verbs.printing import terminal_of, write_text
@@ -56,7 +56,7 @@ def perform(arguments: argparse.Namespace) -> int:
         ConfigurationError: for a file that cannot be read or is none of ours, for a code that no rule has.
     """
     root = project_root()
-    rules: tuple[Any, ...] = DEFAULT_RULES
+    rules: tuple[Any, ...] = (*DEFAULT_RULES, *OPTIONAL_RULES)
     found = standings(reports_named(arguments.reports, root))
     # A rule of one's own has a code of its own.
     gate = Gate.of(arguments.code, {rule.code for rule in rules} | {one.finding.code for one in found})

@@ -104,29 +104,39 @@ class _Cache(dict[str, Any]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         super().__setitem__(name, value)
-        if sys._getframe(1).f_code.co_name == _FILLING and _holds_rows(value):
-            self.load_of(name).loads += 1
+        _filled(self, name, value, sys._getframe(1))
 
     def __getitem__(self, name: str) -> Any:
         value = super().__getitem__(name)
-        if not _looks(sys._getframe(1)):
-            self.load_of(name).uses += 1
+        _read(self, name, sys._getframe(1))
         return value
 
     def get(self, name: str, default: Any = None) -> Any:
         """As a dictionary's; a use like any other."""
-        if name in self and not _looks(sys._getframe(1)):
-            self.load_of(name).uses += 1
+        if name in self:
+            _read(self, name, sys._getframe(1))
         return super().get(name, default)
 
     def copy(self) -> dict[str, Any]:
         """What is pickled or copied may be read elsewhere."""
         for name in self:
-            self.load_of(name).uses += 1
+            _read(self, name, None)
         return dict(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (dict, (self.copy(),))
+
+
+@guarded("django.eager_load_filled", None)
+def _filled(cache: _Cache, name: str, value: object, caller: FrameType) -> None:
+    if caller.f_code.co_name == _FILLING and _holds_rows(value):
+        cache.load_of(name).loads += 1
+
+
+@guarded("django.eager_load_read", None)
+def _read(cache: _Cache, name: str, caller: FrameType | None) -> None:
+    if not _looks(caller):
+        cache.load_of(name).uses += 1
 
 
 def _looks(frame: FrameType | None) -> bool:

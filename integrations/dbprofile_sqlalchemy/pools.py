@@ -69,7 +69,7 @@ def _beginning(original: _Method) -> _Method:
 
 
 def _finishing(original: _Method) -> _Method:
-    # The original is looked up anew: it is inherited, and its owner's may be wrapped or not at the time.
+    # An inherited original is looked up anew: its owner's may be wrapped or not at the time.
     name = original.__name__
 
     @wraps(original)
@@ -77,7 +77,10 @@ def _finishing(original: _Method) -> _Method:
         __tracebackhide__ = True
         connection, active = self.connection, self.is_active
         try:
-            getattr(super(RootTransaction, self), name)()
+            if _own[name] is None:
+                getattr(super(RootTransaction, self), name)()
+            else:
+                _own[name](self)
         finally:
             if active:
                 _finished(connection)

@@ -13,7 +13,7 @@ from dbprofile_sqlalchemy.lineages import lineage_of
 from dbprofile_sqlalchemy.relations import relation_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import FrameType
 
 __all__ = ["audit_uses", "leave_uses"]
@@ -50,12 +50,6 @@ class _Attributes(dict[str, Any]):
     mapper: Mapper[Any]
     loads: dict[str, hooks.EagerLoad]
 
-    def loaded(self, key: str, value: object) -> None:
-        """A relation was loaded with the object, or for it among others."""
-        load = self.load_of(key)
-        if load is not None and value is not None and value != []:
-            load.loads += 1
-
     def load_of(self, key: str) -> hooks.EagerLoad | None:
         """The sums of a relation; ``None`` for any other attribute."""
         found = self.loads.get(key)
@@ -64,27 +58,19 @@ class _Attributes(dict[str, Any]):
             found = self.loads[key] = self.scope.eager_load(relation.name, self.lineage)
         return found
 
-    def used(self, key: str) -> None:
-        """Somebody read it."""
-        load = self.load_of(key)
-        if load is not None:
-            load.uses += 1
-
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, value)
-        if not _FILLING.isdisjoint(_functions(sys._getframe(1))):
-            self.loaded(key, value)
+        _filled(self, key, value, sys._getframe(1))
 
     def __getitem__(self, key: str) -> Any:
         value = super().__getitem__(key)
-        if _is_read(sys._getframe(1)):
-            self.used(key)
+        _read(self, (key,), sys._getframe(1))
         return value
 
     def get(self, key: str, default: Any = None) -> Any:
         """As a dictionary's; a use like any other."""
-        if key in self and _is_read(sys._getframe(1)):
-            self.used(key)
+        if key in self:
+            _read(self, (key,), sys._getframe(1))
         return super().get(key, default)
 
     def __iter__(self) -> Iterator[str]:
@@ -93,22 +79,39 @@ class _Attributes(dict[str, Any]):
 
     def items(self) -> Any:
         """As a dictionary's; all of them are read."""
-        self._all_used(sys._getframe(1))
+        _read(self, self, sys._getframe(1))
         return super().items()
 
     def values(self) -> Any:
         """As a dictionary's; all of them are read."""
-        self._all_used(sys._getframe(1))
+        _read(self, self, sys._getframe(1))
         return super().values()
 
-    def _all_used(self, caller: FrameType | None) -> None:
-        if caller is None or _is_read(caller):
-            for key in self:
-                self.used(key)
-
     def __reduce__(self) -> tuple[Any, ...]:
-        self._all_used(None)  # what is pickled may be read elsewhere
+        _read(self, self, None)  # what is pickled may be read elsewhere
         return (dict, (dict(self),))
+
+
+@hooks.guarded("sqlalchemy.eager_load_filled", None)
+def _filled(attributes: _Attributes, key: str, value: object, caller: FrameType) -> None:
+    if not _FILLING.isdisjoint(_functions(caller)):
+        _loaded(attributes, key, value)
+
+
+@hooks.guarded("sqlalchemy.eager_load_read", None)
+def _read(attributes: _Attributes, keys: Iterable[str], caller: FrameType | None) -> None:
+    if caller is None or _is_read(caller):
+        for key in keys:
+            load = attributes.load_of(key)
+            if load is not None:
+                load.uses += 1
+
+
+def _loaded(attributes: _Attributes, key: str, value: object) -> None:
+    """A relation was loaded with the object, or for it among others."""
+    load = attributes.load_of(key)
+    if load is not None and value is not None and value != []:
+        load.loads += 1
 
 
 def _functions(frame: FrameType | None) -> list[str]:
@@ -142,7 +145,7 @@ def _load(state: Any, context: Any) -> None:
     attributes = _Attributes(vars(instance))
     attributes.scope, attributes.lineage, attributes.mapper, attributes.loads = scope, lineage, state.mapper, {}
     for key in state.mapper.relationships.keys() & attributes.keys():
-        attributes.loaded(key, dict.__getitem__(attributes, key))
+        _loaded(attributes, key, dict.__getitem__(attributes, key))
     object.__setattr__(instance, "__dict__", attributes)  # past what the class may do with attributes
 
 

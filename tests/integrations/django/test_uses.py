@@ -146,3 +146,17 @@ def test_who_is_installed_later_is_asked_too() -> None:
             assert uses.is_auditing()
     finally:
         dbprofile_django.install()
+
+
+@pytest.mark.usefixtures("failing_open")
+def test_a_fault_of_the_audit_changes_nothing(auditor: Profiler, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(uses, "relation_named")
+    names: list[str] = []
+
+    def read() -> None:
+        names.extend(book.author.country.name for book in Book.objects.select_related("author__country"))
+        names.extend(book.title for author in Author.objects.prefetch_related("books") for book in author.books.all())
+        copy.copy(Author.objects.prefetch_related("books")[0])
+
+    assert unread(read, auditor) == []
+    assert len(names) == Book.objects.count() * 2

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, StaticPool, create_engine, event, select
+from sqlalchemy import Engine, StaticPool, create_engine, event, func, select
 from sqlalchemy.orm import Mapper, Session, joinedload, selectinload, subqueryload
 
 import dbprofile_sqlalchemy
@@ -149,3 +149,16 @@ def test_nobody_listens_while_nobody_asks(filled: Engine) -> None:
     with record("block", profiler=Profiler()) as recording, Session(filled) as session:
         assert type(vars(session.get(Book, 1))) is dict
     assert recording.report.profile.eager_loads == ()
+
+
+@pytest.mark.usefixtures("failing_open")
+def test_a_fault_of_the_audit_changes_nothing(
+    filled: Engine, auditor: Profiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(uses, "relation_of")
+
+    with record("block", profiler=auditor), Session(filled) as session:
+        authors = session.scalars(select(Author).options(selectinload(Author.books))).all()
+        titles = [book.title for author in authors for book in author.books]
+        assert pickle.loads(pickle.dumps(authors[0])).books
+        assert len(titles) == session.scalar(select(func.count()).select_from(Book))
