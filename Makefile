@@ -5,6 +5,8 @@ VENV ?= .venv$(if $(filter command environment,$(firstword $(origin PYTHON))),-$
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := $(VENV)/bin
+# The tests of one file stay together: they share databases. PARALLEL= runs them one after the other.
+PARALLEL ?= -n 2 --dist loadfile
 # Warnings of pip about its own configuration are not ours to show; errors are.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 
@@ -17,7 +19,7 @@ demo: $(VENV)/.demo ## a small shop with an N+1 and a slow query, and what dbpro
 	@$(BIN)/dbprofile demo
 
 test: $(VENV)/.test ## the test suite; what it needs and does not find it leaves out, and says so
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q $(PARALLEL) $(ARGS)
 
 lint: $(VENV)/.dev types ## style, format and types
 	@$(BIN)/ruff check .

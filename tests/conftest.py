@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from dbprofile import guard
-from dbprofile.capture import scope, unseen
+from dbprofile.capture import listening, scope, unseen
 from tests import services
 
 # A run repeats itself; only a long one (DBPROFILE_TEXTS) looks for what no run has seen. A slow machine is no failure.
@@ -61,6 +61,14 @@ def _faults_surface() -> Iterator[None]:
     scope._CURRENT.set(None)
     # Names of threads are kept for a process, a hundred at most: the threads of one test are no business of the next.
     unseen.renew()
+
+
+@pytest.fixture(autouse=True)
+def _listeners_leave() -> Iterator[None]:
+    """A Profiler whose sinks hear of each statement listens until it is closed: that of one test hears nothing of the next."""
+    before = listening.listeners
+    yield
+    listening.listeners = before
 
 
 @pytest.fixture

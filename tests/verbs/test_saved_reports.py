@@ -302,7 +302,9 @@ def test_what_a_call_was_without_is_new_when_it_comes(
     assert capsys.readouterr().out.endswith(" #2, new\n\n1 new finding: 1 critical\n")
 
 
-@pytest.mark.parametrize(("wanted", "found"), [("dbp1xx", 2), ("critical", 1), ("DBP111", 1), ("DBP2xx", 0), ("DBP402", 0)])
+@pytest.mark.parametrize(
+    ("wanted", "found"), [("dbp1xx", 2), ("critical", 1), ("DBP111", 1), ("DBP2xx", 0), ("DBP402", 0)]
+)
 def test_the_list_holds_the_codes_that_are_asked_for(
     wanted: str, found: int, shop: Shop, save: Save, capsys: pytest.CaptureFixture[str]
 ) -> None:
